@@ -1,0 +1,229 @@
+"""Tables that come with the library: the released results, exactly as they were released."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metareval.errors import LoadError, unknown_name
+from metareval.load import SUFFIXES, as_path, read_table, read_with_roles, shown
+from metareval.table import MetricTable, Role, as_table
+
+_CITATION = (
+    "Metric Unreliability in Multimodal Machine Unlearning: A Systematic Analysis and Principled "
+    "Unified Score. Anonymous authors, 2026. arXiv:2605.02206."
+)
+
+
+@dataclass(frozen=True)
+class _Dataset:
+    """What is known about an embedded table."""
+
+    title: str
+    rows: int
+    metrics: tuple[str, ...]
+    file: str
+    oracle: str | None
+    source: str
+    published: str | None = None
+    licence: str = "Apache-2.0"
+    citation: str = _CITATION
+
+
+_DATASETS: dict[str, _Dataset] = {
+    "unifiedunl": _Dataset(
+        title="LLaVA on three multimodal benchmarks: 4 unlearning methods, 3 seeds",
+        rows=36,
+        metrics=("FA", "RA", "MIA", "AD", "JS"),
+        file="multimodal_results.csv",
+        oracle="retrained_distance",
+        source="https://github.com/neurips26/UnifiedUnl, outputs/multimodal_results.json",
+        published="published.json",
+    ),
+    "unifiedunl-unimodal": _Dataset(
+        title="Classifier on CIFAR-10: 4 unlearning methods, 3 seeds, no oracle",
+        rows=12,
+        metrics=("FA", "RA", "MIA", "AD", "JS"),
+        file="unimodal_results.csv",
+        oracle=None,
+        source="https://github.com/neurips26/UnifiedUnl, outputs/unimodal_results.json",
+    ),
+    "unifiedunl-blip2": _Dataset(
+        title="BLIP-2 on MMUBench: 2 unlearning methods, 1 seed",
+        rows=2,
+        metrics=("FA", "RA", "AD"),
+        file="blip2_results.csv",
+        oracle="retrained_distance",
+        source="https://github.com/neurips26/UnifiedUnl, outputs/eval_blip2_*_minimal.json",
+    ),
+}
+
+
+def list_datasets() -> pd.DataFrame:
+    """List the embedded tables.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by name; columns title, rows, metrics, licence, citation and source.
+
+    Examples
+    --------
+    >>> import metareval as mr
+    >>> list(mr.list_datasets().index)
+    ['unifiedunl', 'unifiedunl-unimodal', 'unifiedunl-blip2']
+    """
+    columns = ["title", "rows", "metrics", "licence", "citation", "source"]
+    rows = {n: {**asdict(d), "metrics": ", ".join(d.metrics)} for n, d in _DATASETS.items()}
+    frame = pd.DataFrame.from_dict(rows, orient="index")[columns]
+    return frame.rename_axis(index="name")
+
+
+def load_dataset(name: str) -> MetricTable:
+    """Load an embedded table with its roles.
+
+    Parameters
+    ----------
+    name : str
+        A name from :func:`list_datasets`.
+
+    Returns
+    -------
+    MetricTable
+        Rows in the order of the release; blocks are datasets, items methods, replicates seeds.
+
+    Raises
+    ------
+    ArgumentError
+        No table has this name.
+
+    Examples
+    --------
+    >>> import metareval as mr
+    >>> len(mr.load_dataset("unifiedunl"))
+    36
+    """
+    dataset = _dataset(name)
+    with as_file(files(__name__) / "data" / dataset.file) as path:
+        return read_table(
+            path,
+            metrics=dataset.metrics,
+            oracle=dataset.oracle,
+            block="dataset",
+            item="method",
+            replicate="seed",
+            name=name,
+        )
+
+
+def load_published(name: str = "unifiedunl") -> dict[str, Any]:
+    """Load the numbers that were published about an embedded table, and how they were computed.
+
+    Parameters
+    ----------
+    name : str
+        Name of the embedded table.
+
+    Returns
+    -------
+    dict
+        A new dictionary at each call.
+
+    Raises
+    ------
+    ArgumentError
+        No table has this name, or nothing was published about it apart from the others.
+
+    Examples
+    --------
+    >>> from metareval.datasets import load_published
+    >>> load_published()["metrics"]
+    ['FA', 'RA', 'MIA', 'AD', 'JS']
+    """
+    with_figures = {n: d.published for n, d in _DATASETS.items() if d.published}
+    if name not in with_figures:
+        raise unknown_name("dataset with published numbers", name, with_figures)
+    text = (files(__name__) / "data" / with_figures[name]).read_text(encoding="utf-8")
+    published: dict[str, Any] = json.loads(text)
+    return published
+
+
+def resolve_table(
+    source: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    metrics: Sequence[str] | None = None,
+    directions: Mapping[str, str] | None = None,
+    oracle: str | None = None,
+    block: Role | None = None,
+    item: Role | None = None,
+    replicate: Role | None = None,
+) -> MetricTable:
+    """Return the table that a command line argument means: an embedded name, or a file.
+
+    Parameters
+    ----------
+    source : str or path
+        The name of an embedded table, else a path. ``./unifiedunl`` is always a path.
+    format, metrics, directions, oracle, block, item, replicate
+        As for :func:`metareval.read_table`; for an embedded table they replace its own roles.
+
+    Returns
+    -------
+    MetricTable
+
+    Raises
+    ------
+    ArgumentError
+        Neither an embedded table nor a file.
+    LoadError, TableError
+        The file cannot be read or analysed; the message names command line flags.
+
+    Examples
+    --------
+    >>> resolve_table("unifiedunl", metrics=["FA", "RA"]).metrics
+    ('FA', 'RA')
+    """
+    roles = {"oracle": oracle, "block": block, "item": item, "replicate": replicate}
+    if isinstance(source, str) and source in _DATASETS and format is None:
+        return as_table(load_dataset(source), metrics=metrics, directions=directions, **roles)
+    path = as_path(source)
+    if not _is_path(source, path) and format is None:
+        error = unknown_name("table", str(source), _DATASETS)
+        raise type(error)(f"{error} These are the embedded tables; no file {shown(path)!r} exists.")
+    if path.is_dir():
+        raise LoadError(
+            f"{shown(path)} is a folder; a table is one file. In Python, metareval.import_runs "
+            "reads a folder of result files."
+        )
+    return read_with_roles(
+        path,
+        format=format,
+        metrics=metrics,
+        directions=directions,
+        roles=roles,
+        name=None,
+        spell=lambda given: " ".join(f"--{role} {column}" for role, column in given.items()),
+    )
+
+
+def _dataset(name: str) -> _Dataset:
+    if name not in _DATASETS:
+        raise unknown_name("dataset", name, _DATASETS)
+    return _DATASETS[name]
+
+
+def _is_path(source: str | os.PathLike[str], path: Path) -> bool:
+    if not isinstance(source, str) or path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        return path.exists() or len(path.parts) > 1
+    except OSError:  # a name too long for the file system
+        return False

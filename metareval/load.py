@@ -1,0 +1,604 @@
+"""Read tables from files: CSV, TSV, Parquet, JSON and JSON lines."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from metareval.catalogue import KNOWN_METRICS
+from metareval.columns import looks_numeric, parse_text_column
+from metareval.errors import (
+    ArgumentError,
+    LoadError,
+    MissingDependencyError,
+    TableError,
+    unknown_name,
+)
+from metareval.results import printable
+from metareval.table import MetricTable, Role
+
+MAX_BYTES = 2 * 1024**3
+# Small files can stand for huge tables (compressed columns, records without a common key).
+MAX_CELLS = 100_000_000
+
+SUFFIXES: Mapping[str, str] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+
+# The roles of the columns of the released runs: suggested in messages, never assumed.
+RELEASED_ROLES: Mapping[str, str] = {
+    "block": "dataset",
+    "item": "method",
+    "replicate": "seed",
+    "oracle": "retrained_distance",
+}
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    metrics: Sequence[str] | None = None,
+    directions: Mapping[str, str] | None = None,
+    oracle: str | None = None,
+    block: Role | None = None,
+    item: Role | None = None,
+    replicate: Role | None = None,
+    name: str | None = None,
+) -> MetricTable:
+    """Read a table from a file and give its columns their roles.
+
+    CSV and TSV (UTF-8, or UTF-16 with a byte order mark) have one header line. JSON is a list of
+    objects, JSON lines one object a line; a key that an object lacks is a missing value, and
+    ``NaN`` and ``Infinity`` are read as such. A column of texts becomes numbers where every text
+    is a number or marks a missing value; role columns keep their texts as they are in the file.
+    No role is guessed from a column's name.
+
+    Parameters
+    ----------
+    path : path
+        The file. Its suffix gives the format.
+    format : {"csv", "tsv", "parquet", "json", "jsonl"}, optional
+        The format, where the suffix does not say it.
+    metrics : sequence of str, optional
+        Metric columns. By default every numeric column without another role.
+    directions : mapping, optional
+        ``"higher"`` or ``"lower"`` (is better) for each metric that is not known by name.
+    oracle : str, optional
+        Column with the distance to the oracle (smaller is closer).
+    block, item, replicate : str or sequence of str, optional
+        Role columns; several columns are joined into one.
+    name : str, optional
+        Name for titles and messages; by default the file's name without its suffix.
+
+    Returns
+    -------
+    MetricTable
+
+    Raises
+    ------
+    LoadError
+        The file is missing, too large, damaged or of another format.
+    TableError
+        Its content is not a table that can be analysed.
+    ArgumentError
+        An unknown format, column or metric.
+    MissingDependencyError
+        A Parquet file without pyarrow.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import metareval as mr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "runs.csv")
+    ...     _ = path.write_text("method,seed,FA,distance\\na,1,0.1,0.02\\nb,1,0.3,0.05\\n")
+    ...     table = mr.read_table(path, item="method", replicate="seed", oracle="distance")
+    >>> table.metrics, table.levels("item")
+    (('FA',), ['a', 'b'])
+    """
+    return read_with_roles(
+        path,
+        format=format,
+        metrics=metrics,
+        directions=directions,
+        roles={"oracle": oracle, "block": block, "item": item, "replicate": replicate},
+        name=name,
+        spell=lambda given: ", ".join(f'{role}="{column}"' for role, column in given.items()),
+    )
+
+
+def read_with_roles(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None,
+    metrics: Sequence[str] | None,
+    directions: Mapping[str, str] | None,
+    roles: Mapping[str, Any],
+    name: str | None,
+    spell: Callable[[Mapping[str, str]], str],
+) -> MetricTable:
+    """Read a table; ``spell`` writes roles and their columns the way the user would give them."""
+    path = as_path(path)
+    content = _READERS[_format(path, format)](path)
+    labels = {c for role in ("block", "item", "replicate") for c in _listed(roles[role])}
+    wanted = {*_listed(metrics), *_listed(directions), *_listed(roles["oracle"])}
+    hint = content.hint
+    try:
+        frame = _frame(content, labels=labels, wanted=wanted, all_metrics=metrics is None)
+        if metrics is None:
+            hint += _role_hint(frame, known={*labels, *wanted}, roles=roles, spell=spell)
+        table = MetricTable.from_frame(
+            frame,
+            metrics=metrics,
+            directions=directions,
+            name=path.stem if name is None else name,
+            **roles,
+        )
+    except (TableError, ArgumentError) as exc:
+        raise type(exc)(f"{shown(path)}: {exc}{hint}") from exc
+    # The index named the lines of the file for messages; it is not part of the table.
+    return replace(table, frame=table.frame.reset_index(drop=True))
+
+
+def as_path(path: object) -> Path:
+    """Return a path argument as a Path, or say what it should be."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ArgumentError(
+            f"Expected the path of a file, got {type(path).__name__}. "
+            "For a DataFrame use metareval.MetricTable.from_frame."
+        )
+    plain = os.fspath(path)
+    if not isinstance(plain, str) or not plain:
+        raise ArgumentError(f"Expected the path of a file as text, got {plain!r}.")
+    return Path(plain)
+
+
+def shown(path: Path) -> str:
+    """Write a path for a message on one line."""
+    return printable(str(path))
+
+
+def read_text(path: Path, *, limit: int) -> str:
+    """Return the text of a regular file of at most ``limit`` bytes, or raise LoadError."""
+    return _decode(_read_bytes(path, limit), path)
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON; raise ValueError with a message for the user.
+
+    Objects that hold a key twice come back as :class:`RepeatedKey`, so that the caller can say
+    which record it is.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except json.JSONDecodeError as exc:
+        where = f"line {exc.lineno} column {exc.colno}"
+        if exc.pos >= len(text.rstrip()) or exc.msg.startswith("Unterminated string"):
+            raise ValueError(f"the JSON is cut off: it ends at {where} ({exc.msg})") from exc
+        raise ValueError(f"not valid JSON at {where}: {exc.msg}") from exc
+    except RecursionError as exc:
+        raise ValueError("the JSON is nested too deeply to be read") from exc
+    except ValueError as exc:  # an integer of thousands of digits
+        raise ValueError(f"the JSON holds a number that cannot be read ({exc})") from exc
+
+
+class RepeatedKey(dict[str, Any]):
+    """A JSON object in which a key stands twice."""
+
+    key: str
+
+
+def record_problem(record: Mapping[str, Any], *, only: Iterable[str] | None = None) -> str | None:
+    """Say why a JSON object cannot be one row of a table; None where it can.
+
+    ``only`` restricts the look at values to some keys.
+    """
+    if isinstance(record, RepeatedKey):
+        return f"key {record.key!r} stands twice"
+    keep = None if only is None else set(only)
+    for key, value in record.items():
+        if not _encodable(key):
+            return f"key {key!r} holds half of a character (an unpaired surrogate)"
+        if keep is not None and key not in keep:
+            continue
+        if isinstance(value, (list, dict)):
+            what = "a list" if isinstance(value, list) else "an object"
+            return f"key {key!r} holds {what} where one value is expected"
+        if isinstance(value, str) and not _encodable(value):
+            return f"key {key!r} holds half of a character (an unpaired surrogate)"
+    return None
+
+
+@dataclass(frozen=True)
+class _Content:
+    """Columns of a file (lists of values, or Series), how to name its rows, a hint for errors."""
+
+    columns: dict[str, Any]
+    rows: list[str] | None
+    hint: str = ""
+    empty_is_missing: bool = False
+
+
+def _format(path: Path, given: str | None) -> str:
+    if given is not None:
+        if given not in _READERS:
+            raise unknown_name("format", given, _READERS)
+        return given
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        _read_bytes(path, MAX_BYTES, head=True)  # a file that is not there is the plainer message
+        what = (
+            f"the suffix {suffix!r} names no" if suffix else "the name has no suffix that names a"
+        )
+        raise LoadError(
+            f"{shown(path)}: {what} format that can be read. Known: {', '.join(SUFFIXES)}. "
+            f"Convert the file, or say what it is with format=, one of {', '.join(_READERS)}."
+        )
+    return SUFFIXES[suffix]
+
+
+def _read_bytes(path: Path, limit: int, *, head: bool = False) -> bytes:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise LoadError(
+                f"{shown(path)} is a folder, not a file. metareval.import_runs reads a folder of "
+                "result files, one for each run."
+            )
+        if not stat.S_ISREG(status.st_mode):
+            raise LoadError(f"{shown(path)} is not a regular file; save the data to a file first.")
+        if status.st_size > limit:
+            raise LoadError(
+                f"{shown(path)} has {status.st_size} bytes; files over {limit} bytes are not read. "
+                "Keep only the rows and columns that the analysis needs."
+            )
+        with path.open("rb") as stream:
+            data = stream.read(1 if head else limit + 1)
+    except FileNotFoundError as exc:
+        raise LoadError(f"{shown(path)}: there is no such file. Check the path.") from exc
+    except (OSError, ValueError) as exc:
+        if isinstance(exc, LoadError):
+            raise
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+        raise LoadError(f"{shown(path)}: the file cannot be read: {reason}.") from exc
+    if len(data) > limit:
+        raise LoadError(f"{shown(path)} grew over {limit} bytes while it was read.")
+    return data
+
+
+def _decode(data: bytes, path: Path) -> str:
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise LoadError(f"{shown(path)}: the text is UTF-32. Save it as UTF-8.")
+    encoding = "utf-8"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as exc:
+        before = data[: exc.start].decode(encoding, errors="replace")
+        found = f"byte 0x{data[exc.start]:02X}" if exc.start < len(data) else "an odd length"
+        raise LoadError(
+            f"{shown(path)}: line {before.count(chr(10)) + 1} is not {encoding.upper()} text "
+            f"({found}). Save the file as UTF-8."
+        ) from exc
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise LoadError(
+            f"{shown(path)}: line {line} holds a NUL character, so this is not a text file, or it "
+            "is damaged or UTF-16 without a byte order mark. Save it as UTF-8."
+        )
+    if not text.strip():
+        raise LoadError(f"{shown(path)}: the file is empty; a table with rows is expected.")
+    return text
+
+
+def _read_csv(path: Path, delimiter: str = ",") -> _Content:
+    text = read_text(path, limit=MAX_BYTES)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    records: list[list[str]] = []
+    rows: list[str] = []
+    blank: int | None = None
+    while True:
+        line = reader.line_num + 1
+        try:
+            record = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as exc:
+            raise LoadError(
+                f"{shown(path)}: the record that begins in line {line} cannot be read: "
+                f"{_csv_problem(exc)}."
+            ) from exc
+        if not record:
+            blank = line
+        elif header is None:
+            header = record
+            blank = None
+            _check_header(header, path, line)
+        elif len(record) != len(header):
+            raise LoadError(
+                f"{shown(path)}: line {line} has {_count(len(record), 'field')}, but the header "
+                f"has {len(header)}. Put texts that hold {delimiter!r} in double quotes, and give "
+                "every row a field for each column."
+            )
+        elif blank is not None and len(header) == 1:
+            raise LoadError(
+                f"{shown(path)}: line {blank} is empty; in a file of one column that may be a "
+                "missing value or nothing. Write NaN for a missing value, or delete the line."
+            )
+        else:
+            records.append(record)
+            rows.append(f"line {line}")
+    if header is None or not records:
+        raise LoadError(f"{shown(path)}: the file has a header, but no rows below it.")
+    columns = {n: list(v) for n, v in zip(header, zip(*records, strict=True), strict=True)}
+    hint = ""
+    others = [d for d in (";", "\t", ",") if d != delimiter and d in header[0]]
+    if len(header) == 1 and others:
+        hint = (
+            f" The header is one name that holds {others[0]!r}: if that separates the columns, "
+            "write the file with commas" + (' or pass format="tsv".' if others[0] == "\t" else ".")
+        )
+    return _Content(columns, rows, hint, empty_is_missing=True)
+
+
+def _csv_problem(exc: csv.Error) -> str:
+    text = str(exc)
+    if "unexpected end of data" in text:
+        return "a double quote that opens a text is never closed"
+    if "field limit" in text:
+        return (
+            f"a field is longer than {csv.field_size_limit()} characters; perhaps a double quote "
+            "is not closed"
+        )
+    return f"{text} (double quotes inside a quoted text are written twice)"
+
+
+def _check_header(header: Sequence[str], path: Path, line: int) -> None:
+    for position, name in enumerate(header, start=1):
+        if not name.strip():
+            raise LoadError(
+                f"{shown(path)}: column {position} has no name in the header (line {line}). Name "
+                "it, or remove it; DataFrame.to_csv writes such a column for the index unless "
+                "index=False is passed."
+            )
+    _refuse_repeats(header, path)
+
+
+def _refuse_repeats(names: Sequence[str], path: Path) -> None:
+    seen: dict[str, int] = {}
+    for position, name in enumerate(names, start=1):
+        if name in seen:
+            raise LoadError(
+                f"{shown(path)}: columns {seen[name]} and {position} are both named {name!r}; "
+                "rename or remove one of them."
+            )
+        seen[name] = position
+
+
+def _read_tsv(path: Path) -> _Content:
+    return _read_csv(path, delimiter="\t")
+
+
+def _read_json(path: Path) -> _Content:
+    text = read_text(path, limit=MAX_BYTES)
+    try:
+        records = parse_json(text)
+    except ValueError as exc:
+        more = ""
+        if "Extra data" in str(exc):
+            more = ' If every line is a record of its own, pass format="jsonl".'
+        raise LoadError(f"{shown(path)}: {exc}.{more}") from exc
+    if not isinstance(records, list):
+        what = "an object" if isinstance(records, dict) else "a single value"
+        raise LoadError(
+            f"{shown(path)}: the JSON is {what}, but a list of objects (one for each row) is "
+            'expected, as DataFrame.to_json(orient="records") writes it.'
+        )
+    if not records:
+        raise LoadError(f"{shown(path)}: the list is empty; a table with rows is expected.")
+    return _records(records, [f"record {i}" for i in range(1, len(records) + 1)], path)
+
+
+def _read_jsonl(path: Path) -> _Content:
+    records, rows = [], []
+    # Not splitlines: JSON texts may hold the other characters that it splits at.
+    for number, line in enumerate(read_text(path, limit=MAX_BYTES).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            records.append(parse_json(line))
+        except ValueError as exc:
+            raise LoadError(
+                f"{shown(path)}: in line {number} of the file: {exc}. JSON lines hold one whole "
+                "object in each line."
+            ) from exc
+        rows.append(f"line {number}")
+    return _records(records, rows, path)
+
+
+def _records(records: Sequence[Any], rows: list[str], path: Path) -> _Content:
+    columns: dict[str, None] = {}
+    for record, row in zip(records, rows, strict=True):
+        if not isinstance(record, dict):
+            raise LoadError(
+                f"{shown(path)}: {row} is a {type(record).__name__}, but an object with one value "
+                "for each column is expected."
+            )
+        if problem := record_problem(record):
+            raise LoadError(f"{shown(path)}: {row}: {problem}. Write one value for each column.")
+        columns.update(dict.fromkeys(record))
+    _check_size(len(records), len(columns), path)
+    if unnamed := [c for c in columns if not c.strip()]:
+        raise LoadError(f"{shown(path)}: a key is {unnamed[0]!r}; every column needs a name.")
+    return _Content({c: [r.get(c) for r in records] for c in columns}, rows)
+
+
+def _read_parquet(path: Path) -> _Content:
+    data = _read_bytes(path, MAX_BYTES)
+    if not data:
+        raise LoadError(f"{shown(path)}: the file is empty; a table with rows is expected.")
+    pyarrow, parquet = _import_pyarrow()
+    types = pyarrow.types
+    try:
+        source = parquet.ParquetFile(io.BytesIO(data))
+        _check_size(source.metadata.num_rows, source.metadata.num_columns, path)
+        table = source.read()
+        names = [str(n) for n in table.column_names]
+        _refuse_repeats(names, path)
+        columns: dict[str, Any] = {}
+        for position, name in enumerate(names):
+            # pandas stores an unnamed row index under such a name; it is not data.
+            if name.startswith("__index_level_") and name.endswith("__"):
+                continue
+            column = table.column(position)
+            kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+            if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
+                raise LoadError(
+                    f"{shown(path)}: column {name!r} holds {kind}; numbers or text are expected. "
+                    "Convert the column or leave it out of the file."
+                )
+            text = types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind)
+            columns[name] = column.to_pylist() if text else column.to_pandas()
+    except LoadError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError) as exc:
+        raise LoadError(
+            f"{shown(path)}: not a Parquet file that can be read, or damaged ({exc})."
+        ) from exc
+    if table.num_rows == 0:
+        raise LoadError(f"{shown(path)}: the file has columns, but no rows.")
+    return _Content(columns, None)
+
+
+def _import_pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").split(".")[0] != "pyarrow":
+            raise MissingDependencyError(f"pyarrow is installed but does not work: {exc}.") from exc
+        raise MissingDependencyError(
+            "Parquet files need pyarrow, which is not installed: pip install 'metareval[parquet]'"
+        ) from exc
+    except ImportError as exc:
+        raise MissingDependencyError(
+            f"pyarrow is installed but does not work ({exc}). Install it again: "
+            "pip install --force-reinstall 'metareval[parquet]'"
+        ) from exc
+    return pyarrow, pyarrow.parquet
+
+
+def _frame(
+    content: _Content, *, labels: set[str], wanted: set[str], all_metrics: bool
+) -> pd.DataFrame:
+    """Build the frame that is validated: labels as they are, columns of number texts as numbers."""
+    columns: dict[str, Any] = {}
+    count = len(next(iter(content.columns.values()), ()))
+    rows = content.rows
+    index = pd.RangeIndex(count) if rows is None else pd.Index(rows, dtype=object)
+    where = [f"row {i}" for i in range(count)] if rows is None else rows
+    for name, values in content.columns.items():
+        if isinstance(values, pd.Series):
+            columns[name] = values.set_axis(index)
+            continue
+        parsed = values
+        if name in labels:
+            if content.empty_is_missing:
+                parsed = [v if v.strip() else None for v in values]
+        elif all(v is None or isinstance(v, str) for v in values):
+            texts = ["" if v is None else v for v in values]
+            try:
+                parsed = parse_text_column(texts, name=name, where=where)
+            except TableError as exc:
+                if name in wanted or name in KNOWN_METRICS:
+                    raise
+                if all_metrics:
+                    raise TableError(
+                        f"{exc} If the column is not a metric, give it a role or name the metrics."
+                    ) from exc
+        if isinstance(parsed, list):
+            parsed = pd.Series(parsed, index=index, dtype=object)
+        columns[name] = parsed
+    return pd.DataFrame(columns, index=index)
+
+
+def _role_hint(
+    frame: pd.DataFrame,
+    *,
+    known: set[str],
+    roles: Mapping[str, Any],
+    spell: Callable[[Mapping[str, str]], str],
+) -> str:
+    """Suggest roles where a column of the released layout is left without role or direction."""
+    free = {r: c for r, c in RELEASED_ROLES.items() if roles[r] is None and c in frame.columns}
+    unclear = [c for c in free.values() if c not in known and looks_numeric(frame[c])]
+    if not unclear:
+        return ""
+    return f" For the layout of the released runs give the roles: {spell(free)}."
+
+
+def _listed(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Iterable):
+        return [v for v in value if isinstance(v, str)]
+    return []
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) == len(pairs):
+        return record
+    seen: set[str] = set()
+    marked = RepeatedKey(record)
+    marked.key = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+    return marked
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_size(rows: int, columns: int, path: Path) -> None:
+    if rows * columns > MAX_CELLS:
+        raise LoadError(
+            f"{shown(path)}: the table would have {rows} rows and {columns} columns, more than "
+            f"{MAX_CELLS} cells. Keep only the rows and columns that the analysis needs."
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+_READERS: dict[str, Callable[[Path], _Content]] = {
+    "csv": _read_csv,
+    "tsv": _read_tsv,
+    "parquet": _read_parquet,
+    "json": _read_json,
+    "jsonl": _read_jsonl,
+}

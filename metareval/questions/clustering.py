@@ -1,0 +1,329 @@
+"""Which metrics form clusters, and which clusters oppose each other?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metareval.design import build_design
+from metareval.errors import ArgumentError
+from metareval.questions.agreement import bootstrap_draws
+from metareval.questions.options import check_options
+from metareval.results import Result
+from metareval.stats.association import association, undefined_reason
+from metareval.stats.intervals import percentile_interval
+from metareval.stats.resample import Rng, resolve_rng
+from metareval.stats.statistics import get_statistic
+from metareval.table import MetricTable, as_table
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ClusterResult(Result):
+    """Clusters of metrics; see :func:`cluster_metrics`.
+
+    Parameters
+    ----------
+    labels : Series of int, index metric
+        Cluster of each clustered metric, from 1; cluster 1 holds the first metric.
+    support : Series, index cluster
+        Share of bootstrap draws in which all members stay in one cluster; for a cluster of one,
+        in which it stays alone.
+    opposition : DataFrame, index (cluster_a, cluster_b)
+        ``tau``, the mean association between the clusters' members, its interval ``low``,
+        ``high``, and ``opposing``: whether the interval lies below zero.
+    excluded : Series of str, index metric
+        Metrics that no cluster can hold, with the reason.
+    order : tuple of str
+        Metrics in the order of the dendrogram's leaves, excluded ones last.
+    silhouette : float
+        Mean silhouette of the clustering; NaN for one cluster.
+    linkage : ndarray, shape (m - 1, 4)
+        Average linkage on (1 - tau) / 2, as scipy lays it out.
+    """
+
+    labels: pd.Series
+    support: pd.Series
+    opposition: pd.DataFrame
+    excluded: pd.Series
+    order: tuple[str, ...]
+    silhouette: float
+    linkage: FloatArray
+    statistic: str
+    estimator: str
+    confidence: float
+    n_resamples: int
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return len(self.support)
+
+    def members(self, cluster: int) -> list[str]:
+        """Return the metrics of a cluster."""
+        return [str(m) for m in self.labels.index[self.labels == cluster]]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each metric: cluster (missing where excluded), support, reason."""
+        names = [*self.labels.index, *self.excluded.index]
+        return pd.DataFrame(
+            {
+                "cluster": [*map(int, self.labels), *[pd.NA] * len(self.excluded)],
+                "support": [
+                    *(self.support[c] for c in self.labels),
+                    *[np.nan] * len(self.excluded),
+                ],
+                "reason": [*[""] * len(self.labels), *self.excluded],
+            },
+            index=pd.Index(names, name="metric"),
+        )
+
+    def headline(self) -> str:
+        """Return one line that says what was found."""
+        groups = "; ".join(
+            f"{c}: {', '.join(self.members(c))} (support {self.support[c]:.2f})"
+            for c in self.support.index
+        )
+        opposing = int(self.opposition["opposing"].sum())
+        return (
+            f"Clusters ({get_statistic(self.statistic).title}, {self.estimator}): "
+            f"{groups or 'none'}; {opposing} opposing pairs of clusters"
+        )
+
+
+def cluster_metrics(
+    table: MetricTable | pd.DataFrame,
+    *,
+    n_clusters: int | None = None,
+    statistic: str = "kendall",
+    estimate: str = "stratified",
+    unit: str = "cell",
+    confidence: float = 0.95,
+    n_resamples: int = 10_000,
+    rng: Rng = None,
+    metrics: Sequence[str] | None = None,
+    directions: Mapping[str, str] | None = None,
+    block: Any = None,
+    item: Any = None,
+    replicate: Any = None,
+) -> ClusterResult:
+    """Group metrics that rank alike, by average linkage on (1 - tau) / 2.
+
+    Parameters
+    ----------
+    table : MetricTable or DataFrame
+    n_clusters : int, optional
+        Number of clusters; by default the number with the highest mean silhouette, one where no
+        silhouette is positive. Two metrics are one cluster unless their tau is negative.
+    statistic : {"kendall", "kendall_c", "spearman", "pearson"}
+    estimate : {"stratified", "mean", "pooled"}
+        See :func:`metareval.agreement`.
+    unit, confidence, n_resamples, rng
+        See :func:`metareval.agreement`; the bootstrap gives support and intervals.
+    metrics, directions, block, item, replicate
+        Roles, for a DataFrame.
+
+    Returns
+    -------
+    ClusterResult
+        Metrics that are constant, or whose association with another is undefined, are in
+        ``excluded`` and in no cluster.
+
+    Examples
+    --------
+    >>> import metareval as mr
+    >>> table = mr.load_dataset("unifiedunl")
+    >>> result = mr.cluster_metrics(table, n_clusters=2, n_resamples=200, rng=0)
+    >>> sorted(result.members(1))
+    ['AD', 'FA', 'JS', 'RA']
+    """
+    check_options(estimate=estimate, n_resamples=n_resamples, confidence=confidence)
+    chosen = get_statistic(statistic)
+    if chosen.bounds != (-1.0, 1.0):
+        raise ArgumentError(
+            f"statistic={statistic!r} is not a correlation, and clusters need one: "
+            "pass 'kendall', 'kendall_c', 'spearman' or 'pearson'."
+        )
+    data = as_table(
+        table, metrics=metrics, directions=directions, block=block, item=item, replicate=replicate
+    )
+    design = build_design(data, oracle=False, unit=unit)
+    cells = design.cells(estimate, replicates=True)
+    x = design.x
+    if chosen.needs_finite:
+        x = np.where(np.isinf(x).any(axis=0), np.nan, x)
+    value = association(x, cells, chosen, estimate)[0]
+    reasons = {a: undefined_reason(x[:, a], x[:, a], cells) for a in range(len(data.metrics))}
+    kept, dropped = _clusterable(value, reasons)
+    if n_clusters is not None and not 1 <= n_clusters <= max(len(kept), 1):
+        raise ArgumentError(
+            f"n_clusters is {n_clusters}; it must lie between 1 and {len(kept)}, the number of "
+            "metrics that can be clustered."
+        )
+    tau = value[np.ix_(kept, kept)]
+    tree = _linkage(tau)
+    labels, silhouette = _cut(tau, tree, n_clusters)
+    draws = bootstrap_draws(
+        x[:, kept], design, cells, chosen, estimate, n_resamples, resolve_rng(rng)
+    )
+    order = [data.metrics[kept[i]] for i in _leaves(tree, len(kept))]
+    return ClusterResult(
+        labels=pd.Series(
+            labels,
+            index=pd.Index([data.metrics[i] for i in kept], name="metric"),
+            name="cluster",
+            dtype=int,
+        ),
+        support=_support(labels, draws),
+        opposition=_opposition(labels, tau, draws, confidence),
+        excluded=pd.Series(
+            list(dropped.values()),
+            index=pd.Index([data.metrics[i] for i in dropped], name="metric"),
+            name="reason",
+            dtype=object,
+        ),
+        order=(*order, *(data.metrics[i] for i in dropped)),
+        silhouette=silhouette,
+        linkage=tree,
+        statistic=statistic,
+        estimator=estimate,
+        confidence=confidence,
+        n_resamples=n_resamples,
+    )
+
+
+def _clusterable(value: FloatArray, reasons: Mapping[int, str]) -> tuple[list[int], dict[int, str]]:
+    """Split metrics into those with all associations defined, and the rest with reasons."""
+    dropped = {a: r for a, r in reasons.items() if r}
+    kept = [a for a in reasons if a not in dropped]
+    while kept:
+        gaps = np.isnan(value[np.ix_(kept, kept)]).sum(axis=1)
+        if not gaps.any():
+            break
+        worst = kept[int(np.argmax(gaps))]
+        dropped[worst] = "undefined_pair"
+        kept.remove(worst)
+    return kept, dict(sorted(dropped.items()))
+
+
+def _condensed(tau: FloatArray) -> FloatArray:
+    return (1 - tau[np.triu_indices(len(tau), 1)]) / 2
+
+
+def _linkage(tau: FloatArray) -> FloatArray:
+    from scipy.cluster.hierarchy import linkage
+
+    if len(tau) < 2:
+        return np.empty((0, 4))
+    return np.asarray(linkage(_condensed(tau), method="average"), dtype=np.float64)
+
+
+def _leaves(tree: FloatArray, m: int) -> list[int]:
+    from scipy.cluster.hierarchy import leaves_list
+
+    return [int(i) for i in leaves_list(tree)] if len(tree) else list(range(m))
+
+
+def _labels(tree: FloatArray, m: int, n_clusters: int) -> IntArray:
+    """Cut a tree into clusters, numbered by the first metric of each."""
+    groups: dict[int, list[int]] = {i: [i] for i in range(m)}
+    for step in range(m - n_clusters):
+        left, right = int(tree[step, 0]), int(tree[step, 1])
+        groups[m + step] = groups.pop(left) + groups.pop(right)
+    out = np.empty(m, dtype=np.intp)
+    for number, members in enumerate(sorted(groups.values(), key=min), start=1):
+        out[members] = number
+    return out
+
+
+def _cut(tau: FloatArray, tree: FloatArray, n_clusters: int | None) -> tuple[IntArray, float]:
+    m = len(tau)
+    if m == 0:
+        return np.empty(0, dtype=np.intp), math.nan
+    if n_clusters is not None:
+        labels = _labels(tree, m, n_clusters)
+        return labels, _silhouette(tau, labels)
+    if m == 2:
+        return _labels(tree, m, 2 if tau[0, 1] < 0 else 1), math.nan
+    best, best_score = np.ones(m, dtype=np.intp), 0.0
+    for count in range(2, m):
+        labels = _labels(tree, m, count)
+        score = _silhouette(tau, labels)
+        if score > best_score:
+            best, best_score = labels, score
+    return best, best_score if best.max() > 1 else math.nan
+
+
+def _silhouette(tau: FloatArray, labels: IntArray) -> float:
+    """Mean silhouette on (1 - tau) / 2; a cluster of one counts 0 (Rousseeuw 1987)."""
+    if labels.max() < 2:
+        return math.nan
+    distance = (1 - tau) / 2
+    scores = np.zeros(len(labels))
+    for i, own in enumerate(labels):
+        same = labels == own
+        if same.sum() < 2:
+            continue
+        inside = distance[i, same].sum() / (same.sum() - 1)
+        outside = min(distance[i, labels == c].mean() for c in np.unique(labels) if c != own)
+        largest = max(inside, outside)
+        scores[i] = (outside - inside) / largest if largest > 0 else 0.0
+    return float(scores.mean())
+
+
+def _support(labels: IntArray, draws: FloatArray) -> pd.Series:
+    """Share of draws in which each cluster holds; a draw with an undefined pair supports none."""
+    m = len(labels)
+    count = int(labels.max()) if m else 0
+    held = np.zeros(count)
+    for tau in draws:
+        if np.isnan(tau).any():
+            continue
+        drawn = _labels(_linkage(tau), m, count)
+        for c in range(count):
+            members = drawn[labels == c + 1]
+            together = bool((members == members[0]).all())
+            held[c] += together and (len(members) > 1 or int((drawn == members[0]).sum()) == 1)
+    return pd.Series(
+        held / len(draws),
+        index=pd.Index(range(1, count + 1), name="cluster"),
+        name="support",
+        dtype=float,
+    )
+
+
+def _opposition(
+    labels: IntArray, tau: FloatArray, draws: FloatArray, confidence: float
+) -> pd.DataFrame:
+    count = int(labels.max()) if len(labels) else 0
+    records, index = [], []
+    for a in range(1, count + 1):
+        for b in range(a + 1, count + 1):
+            rows, columns = np.flatnonzero(labels == a), np.flatnonzero(labels == b)
+            between = draws[:, rows][:, :, columns].mean(axis=(1, 2))
+            interval = percentile_interval(between, confidence=confidence, bounds=(-1.0, 1.0))
+            low, high = float(interval.low), float(interval.high)
+            records.append(
+                {
+                    "tau": float(tau[np.ix_(rows, columns)].mean()),
+                    "low": low,
+                    "high": high,
+                    "opposing": high < 0,
+                }
+            )
+            index.append((a, b))
+    return pd.DataFrame(
+        records,
+        index=pd.MultiIndex.from_tuples(index, names=["cluster_a", "cluster_b"])
+        if index
+        else pd.MultiIndex.from_arrays([[], []], names=["cluster_a", "cluster_b"]),
+        columns=["tau", "low", "high", "opposing"],
+    )

@@ -1,0 +1,280 @@
+"""Which of two metrics tracks the oracle better, and which cannot be told from the best?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metareval.design import Design, build_design
+from metareval.progress import track
+from metareval.questions.options import check_options
+from metareval.questions.reliability import oracle_draws, with_oracle
+from metareval.results import Result
+from metareval.stats.association import association, combine, local_cells
+from metareval.stats.intervals import percentile_interval
+from metareval.stats.multiplicity import adjust
+from metareval.stats.normal_theory import steiger, williams
+from metareval.stats.ranks import centred_ranks
+from metareval.stats.resample import (
+    DRAWS_AT_ONCE,
+    Rng,
+    resampling_pvalue,
+    resolve_rng,
+    unit_swaps,
+)
+from metareval.stats.statistics import Statistic, get_statistic
+from metareval.table import MetricTable, as_table
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+COLUMNS = (
+    "difference",
+    "low",
+    "high",
+    "pvalue",
+    "adjusted",
+    "williams_t",
+    "williams_p",
+    "steiger_z",
+    "steiger_p",
+    "n_units",
+    "reason",
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ComparisonResult(Result):
+    """Differences in reliability; see :func:`compare_metrics`.
+
+    Parameters
+    ----------
+    frame : DataFrame, index (metric_a, metric_b)
+        ``difference`` (reliability of a minus that of b) with its interval ``low``, ``high``;
+        ``pvalue`` by paired permutation and ``adjusted``; Williams' t and Steiger's Z with their
+        p-values; ``n_units``; ``reason`` where undefined.
+    rho : Series
+        Reliability of each metric.
+    best : str
+        Metric with the highest reliability; empty where none is defined.
+    best_set : tuple of str
+        The best metric and those that cannot be told apart from it at ``alpha``: their paired
+        permutation p against it, corrected over the comparisons with it, is above ``alpha``.
+    exact : bool
+        Whether every choice of swaps was listed.
+    """
+
+    frame: pd.DataFrame
+    rho: pd.Series
+    best: str
+    best_set: tuple[str, ...]
+    statistic: str
+    estimator: str
+    unit: str
+    correction: str
+    alpha: float
+    n_resamples: int
+    exact: bool
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each pair of metrics."""
+        return self.frame.copy()
+
+    def headline(self) -> str:
+        """Return one line that says which metrics could be the best."""
+        if not self.best:
+            return "Comparison of metrics: no metric has a defined reliability"
+        others = ", ".join(m for m in self.best_set if m != self.best) or "none"
+        return (
+            f"Comparison of reliability ({get_statistic(self.statistic).title}, "
+            f"{self.estimator}): best {self.best}; not told apart from it at "
+            f"{self.alpha:g}: {others}"
+        )
+
+
+def compare_metrics(
+    table: MetricTable | pd.DataFrame,
+    oracle: Any = None,
+    *,
+    statistic: str = "spearman",
+    estimate: str = "stratified",
+    unit: str = "cell",
+    correction: str = "holm",
+    alpha: float = 0.05,
+    n_resamples: int = 10_000,
+    rng: Rng = None,
+    metrics: Sequence[str] | None = None,
+    directions: Mapping[str, str] | None = None,
+    block: Any = None,
+    item: Any = None,
+    replicate: Any = None,
+) -> ComparisonResult:
+    """Compare the reliability of every pair of metrics.
+
+    Parameters
+    ----------
+    table : MetricTable or DataFrame
+    oracle : str, Series or array, optional
+        Distance to the oracle; by default the table's own.
+    statistic, estimate, unit, correction, n_resamples, rng
+        See :func:`metareval.reliability`.
+    alpha : float
+        Level of the best set, and one minus the confidence of the intervals.
+    metrics, directions, block, item, replicate
+        Roles, for a DataFrame.
+
+    Returns
+    -------
+    ComparisonResult
+
+    Notes
+    -----
+    Paired permutation (Deutsch et al. 2021): the two metrics, ranked within blocks so that their
+    scales are alike, trade their values in a random set of whole units; all 2 ** n_units sets are
+    listed where that is feasible. Williams' and Steiger's tests use the signed correlations and
+    ``n_units - n_blocks + 1`` observations (``n_units`` for a pooled estimate).
+
+    Examples
+    --------
+    >>> import metareval as mr
+    >>> result = mr.compare_metrics(mr.load_dataset("unifiedunl"), n_resamples=200, rng=0)
+    >>> result.best, len(result.best_set)
+    ('MIA', 5)
+    """
+    check_options(
+        estimate=estimate, correction=correction, n_resamples=n_resamples, confidence=1 - alpha
+    )
+    data = as_table(
+        table,
+        oracle,
+        metrics=metrics,
+        directions=directions,
+        block=block,
+        item=item,
+        replicate=replicate,
+    )
+    chosen = get_statistic(statistic)
+    generator = resolve_rng(rng)
+    design = build_design(data, oracle=True, unit=unit)
+    cells = design.cells(estimate, replicates=False)
+    columns = with_oracle(design, chosen)
+    matrix = association(columns, cells, chosen, estimate)[0]
+    rho = matrix[:-1, -1]
+    draws = oracle_draws(design, cells, chosen, estimate, n_resamples, generator)
+    k = len(data.metrics)
+    pairs = [(a, b) for a in range(k) for b in range(a + 1, k)]
+    records = []
+    exact = True
+    span = chosen.bounds[1] - chosen.bounds[0]
+    for a, b in track(pairs, total=len(pairs), label="paired permutations"):
+        record: dict[str, Any] = dict.fromkeys(COLUMNS, math.nan)
+        keep = np.asarray(~np.isnan(columns[:, [a, b, k]]).any(axis=1))
+        record["n_units"] = len(np.unique(design.layout.unit[keep]))
+        record["reason"] = "undefined_reliability" if np.isnan(rho[[a, b]]).any() else ""
+        if not record["reason"]:
+            interval = percentile_interval(
+                draws[:, a] - draws[:, b], confidence=1 - alpha, bounds=(-span, span)
+            )
+            record |= {
+                "difference": rho[a] - rho[b],
+                "low": float(interval.low),
+                "high": float(interval.high),
+            }
+            record["pvalue"], listed = _paired_pvalue(
+                columns[:, [a, b, k]], keep, design, cells, chosen, estimate, n_resamples, generator
+            )
+            exact = exact and listed
+            n = record["n_units"]
+            if estimate != "pooled":
+                n -= len(np.unique(design.layout.block[keep])) - 1
+            record["williams_t"], record["williams_p"] = williams(rho[a], rho[b], matrix[a, b], n)
+            record["steiger_z"], record["steiger_p"] = steiger(rho[a], rho[b], matrix[a, b], n)
+        records.append(record)
+    frame = pd.DataFrame(
+        records,
+        columns=list(COLUMNS),
+        index=pd.MultiIndex.from_tuples(
+            [(data.metrics[a], data.metrics[b]) for a, b in pairs], names=["metric_a", "metric_b"]
+        )
+        if pairs
+        else pd.MultiIndex.from_arrays([[], []], names=["metric_a", "metric_b"]),
+    ).astype({"n_units": int, "reason": object})
+    frame["adjusted"] = adjust(frame["pvalue"].to_numpy(dtype=np.float64), correction)
+    best, best_set = _best(data.metrics, rho, frame, correction, alpha)
+    return ComparisonResult(
+        frame=frame,
+        rho=pd.Series(rho, index=pd.Index(data.metrics, name="metric"), name="rho"),
+        best=best,
+        best_set=best_set,
+        statistic=statistic,
+        estimator=estimate,
+        unit=unit,
+        correction=correction,
+        alpha=alpha,
+        n_resamples=n_resamples,
+        exact=exact,
+    )
+
+
+def _paired_pvalue(
+    columns: FloatArray,
+    keep: NDArray[np.bool_],
+    design: Design,
+    cells: Sequence[IntArray],
+    statistic: Statistic,
+    estimate: str,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[float, bool]:
+    """Paired permutation p of equal reliability of the first two columns with the third."""
+    rows = local_cells(cells, keep)
+    values = columns[keep].copy()
+    for cell in rows:
+        values[cell, 0] = centred_ranks(values[cell, 0])
+        values[cell, 1] = centred_ranks(values[cell, 1])
+    swaps = unit_swaps(design.layout.unit[keep], n_resamples, rng)
+
+    def difference(swapped: NDArray[np.bool_]) -> FloatArray:
+        tables = np.empty((len(swapped), len(values), 3))
+        tables[:, :, 0] = np.where(swapped, values[:, 1], values[:, 0])
+        tables[:, :, 1] = np.where(swapped, values[:, 0], values[:, 1])
+        tables[:, :, 2] = values[:, 2]
+        found = combine(statistic.batch(tables, rows), statistic, estimate)
+        out: FloatArray = found[:, 0, 2] - found[:, 1, 2]
+        return out
+
+    observed = float(difference(np.zeros((1, len(values)), dtype=bool))[0])
+    step = max(1, min(DRAWS_AT_ONCE, 40_000_000 // max(len(values) ** 2, 1)))
+    draws = np.concatenate(
+        [difference(swaps.rows[start : start + step]) for start in range(0, len(swaps.rows), step)]
+    )
+    return resampling_pvalue(observed, draws, exact=swaps.exact), swaps.exact
+
+
+def _best(
+    metrics: Sequence[str], rho: FloatArray, frame: pd.DataFrame, correction: str, alpha: float
+) -> tuple[str, tuple[str, ...]]:
+    if np.isnan(rho).all():
+        return "", ()
+    best = int(np.nanargmax(rho))
+    others = [a for a in range(len(metrics)) if a != best and not np.isnan(rho[a])]
+    pvalues = np.array(
+        [
+            frame["pvalue"].iloc[_pair_position(min(a, best), max(a, best), len(metrics))]
+            for a in others
+        ],
+        dtype=np.float64,
+    )
+    adjusted = adjust(pvalues, correction)
+    alike = {a for a, p in zip(others, adjusted, strict=True) if not p <= alpha} | {best}
+    return metrics[best], tuple(m for a, m in enumerate(metrics) if a in alike)
+
+
+def _pair_position(a: int, b: int, k: int) -> int:
+    return a * k - a * (a + 1) // 2 + b - a - 1

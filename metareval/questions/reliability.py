@@ -1,0 +1,362 @@
+"""Which metrics track the oracle? Rank correlation of each metric with closeness to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metareval.design import Design, build_design
+from metareval.errors import ArgumentError, unknown_name
+from metareval.progress import track
+from metareval.questions.options import check_options, check_protocol
+from metareval.results import Result
+from metareval.stats.association import (
+    association,
+    defined_cells,
+    local_cells,
+    permuted_association,
+    undefined_reason,
+)
+from metareval.stats.intervals import percentile_interval
+from metareval.stats.multiplicity import adjust
+from metareval.stats.normal_theory import correlation_pvalue
+from metareval.stats.resample import (
+    ALTERNATIVES,
+    Rng,
+    bootstrap_weights,
+    resampling_pvalue,
+    resolve_rng,
+    unit_permutations,
+)
+from metareval.stats.statistics import Statistic, get_statistic
+from metareval.table import MetricTable, as_table
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+COLUMNS = (
+    "rho",
+    "low",
+    "high",
+    "pvalue",
+    "adjusted",
+    "n_rows",
+    "n_units",
+    "reason",
+    "n_blocks",
+    "undefined_draws",
+)
+TESTS = ("permutation", "t")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ReliabilityResult(Result):
+    """Reliability of every metric; see :func:`reliability`.
+
+    Parameters
+    ----------
+    frame : DataFrame, index metric
+        ``rho`` with its interval ``low``, ``high``; ``pvalue`` and ``adjusted``; ``n_rows`` and
+        ``n_units`` used; ``reason`` where undefined ("constant", "too_few", "missing",
+        "non_finite"); ``n_blocks`` in which metric and oracle vary; ``undefined_draws``, the share
+        of bootstrap draws without a value.
+    statistic, estimator, unit, test, correction, oracle, protocol : str
+        How it was computed.
+    confidence : float
+    n_resamples : int
+    exact : bool
+        Whether every permutation was listed.
+    """
+
+    frame: pd.DataFrame
+    statistic: str
+    estimator: str
+    unit: str
+    test: str
+    correction: str
+    confidence: float
+    n_resamples: int
+    exact: bool
+    oracle: str
+    protocol: str = ""
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each metric."""
+        return self.frame.copy()
+
+    @property
+    def rho(self) -> pd.Series:
+        """The correlation of each metric with closeness to the oracle."""
+        return self.frame["rho"].copy()
+
+    def headline(self) -> str:
+        """Return one line that says what was computed and how."""
+        how = "published protocol" if self.protocol else f"{self.estimator} estimate"
+        p = "t approximation" if self.test == "t" else "permutation"
+        exact = ", exact" if self.exact and self.test == "permutation" else ""
+        return (
+            f"Reliability ({get_statistic(self.statistic).title} with closeness to "
+            f"{self.oracle}; {how}; p by {p}{exact}; {self.correction} correction)"
+        )
+
+
+def reliability_frame(metrics: Sequence[str], records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Lay records out as the documented frame; what a record lacks is undefined."""
+    blank: dict[str, Any] = {
+        **dict.fromkeys(COLUMNS, math.nan),
+        "n_rows": 0,
+        "n_units": 0,
+        "n_blocks": 0,
+        "reason": "",
+    }
+    rows = [{**blank, **record} for record in records]
+    frame = pd.DataFrame(rows, index=pd.Index(metrics, name="metric"), columns=list(COLUMNS))
+    return frame.astype({"n_rows": int, "n_units": int, "n_blocks": int, "reason": object})
+
+
+def reliability(
+    table: MetricTable | pd.DataFrame,
+    oracle: Any = None,
+    *,
+    statistic: str = "spearman",
+    estimate: str = "stratified",
+    protocol: str | None = None,
+    unit: str = "cell",
+    test: str = "permutation",
+    alternative: str = "two-sided",
+    correction: str = "holm",
+    confidence: float = 0.95,
+    n_resamples: int = 10_000,
+    rng: Rng = None,
+    metrics: Sequence[str] | None = None,
+    directions: Mapping[str, str] | None = None,
+    block: Any = None,
+    item: Any = None,
+    replicate: Any = None,
+) -> ReliabilityResult:
+    """Correlate every metric with closeness to the oracle.
+
+    Parameters
+    ----------
+    table : MetricTable or DataFrame
+    oracle : str, Series or array, optional
+        Distance of each model to the oracle (smaller is closer); a column name or one value for
+        each row. By default the table's own oracle column.
+    statistic : str
+        ``"spearman"``, ``"kendall"`` or another name; see :func:`metareval.agreement`.
+    estimate : {"stratified", "mean", "pooled"}
+        ``stratified`` compares models within their block only: for Spearman the correlation of
+        ranks centred in their block. ``mean`` averages over blocks, ``pooled`` ranks all rows
+        together, levels of blocks included.
+    protocol : {None, "published"}
+        Reproduce arXiv:2605.02206 instead.
+    unit : {"cell", "row"}
+        What is independent: (block, item) cells, whose replicates move together, or rows.
+    test : {"permutation", "t"}
+        Permutation of units within blocks (exact where all can be listed), or the t
+        approximation, which takes rows as independent and needs ``estimate="pooled"``.
+    alternative : {"two-sided", "greater", "less"}
+        For the permutation test.
+    correction : str
+        Correction of p over metrics.
+    confidence : float
+        Level of the percentile interval, from a bootstrap of units within blocks.
+    n_resamples : int
+    rng : None, int or Generator
+    metrics, directions, block, item, replicate
+        Roles, for a DataFrame; see :meth:`MetricTable.from_frame`.
+
+    Returns
+    -------
+    ReliabilityResult
+
+    Raises
+    ------
+    TableError
+        No oracle, or a table that cannot be read as one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import metareval as mr
+    >>> df = pd.DataFrame(
+    ...     {"FA": [0.1, 0.4, 0.2, 0.9, 0.5, 0.3], "distance": [1, 3, 2, 6, 5, 4.0]}
+    ... )
+    >>> result = mr.reliability(df[["FA"]], df["distance"], rng=0)
+    >>> result.to_frame()[["rho", "pvalue", "n_units"]].round(3)
+              rho  pvalue  n_units
+    metric
+    FA      0.943   0.017        6
+    """
+    data = as_table(
+        table,
+        oracle,
+        metrics=metrics,
+        directions=directions,
+        block=block,
+        item=item,
+        replicate=replicate,
+    )
+    if check_protocol(
+        protocol, statistic=statistic != "spearman", estimate=estimate != "stratified"
+    ):
+        from metareval.questions.published import published_reliability
+
+        return published_reliability(data)
+    check_options(
+        estimate=estimate, correction=correction, n_resamples=n_resamples, confidence=confidence
+    )
+    if test not in TESTS:
+        raise unknown_name("test", test, TESTS)
+    if alternative not in ALTERNATIVES:
+        raise unknown_name("alternative", alternative, ALTERNATIVES)
+    if test == "t" and (estimate != "pooled" or alternative != "two-sided"):
+        raise ArgumentError(
+            "test='t' is the two-sided t approximation of a pooled correlation: "
+            "pass estimate='pooled', or test='permutation'."
+        )
+    chosen = get_statistic(statistic)
+    generator = resolve_rng(rng)
+    design = build_design(data, oracle=True, unit=unit)
+    cells = design.cells(estimate, replicates=False)
+    value, interval_low, interval_high, undefined = _estimate_with_interval(
+        design, cells, chosen, estimate, confidence, n_resamples, generator
+    )
+    columns = with_oracle(design, chosen)
+    records = []
+    exact = True
+    for a in range(len(data.metrics)):
+        keep = ~(np.isnan(columns[:, a]) | np.isnan(columns[:, -1]))
+        assert design.y is not None
+        record: dict[str, Any] = {
+            "rho": value[a],
+            "n_rows": int(keep.sum()),
+            "n_units": len(np.unique(design.layout.unit[keep])),
+            "reason": undefined_reason(design.x[:, a], design.y, cells, finite=chosen.needs_finite),
+            "n_blocks": int(
+                defined_cells(columns[:, [a, -1]], design.cells("mean", replicates=False))[0, 1]
+            ),
+        }
+        if not math.isnan(value[a]):
+            record |= {
+                "low": interval_low[a],
+                "high": interval_high[a],
+                "undefined_draws": undefined[a],
+            }
+            if test == "t":
+                record["pvalue"] = correlation_pvalue(value[a], record["n_rows"])
+                exact = False
+            else:
+                record["pvalue"], listed = _permutation_pvalue(
+                    columns,
+                    a,
+                    keep,
+                    design,
+                    cells,
+                    chosen,
+                    estimate,
+                    alternative,
+                    n_resamples,
+                    generator,
+                    value[a],
+                )
+                exact = exact and listed
+        records.append(record)
+    frame = reliability_frame(data.metrics, records)
+    frame["adjusted"] = adjust(frame["pvalue"].to_numpy(), correction)
+    return ReliabilityResult(
+        frame=frame,
+        statistic=statistic,
+        estimator=estimate,
+        unit=unit,
+        test=test,
+        correction=correction,
+        confidence=confidence,
+        n_resamples=n_resamples,
+        exact=exact,
+        oracle=str(data.oracle),
+    )
+
+
+def with_oracle(design: Design, statistic: Statistic) -> FloatArray:
+    """Return metrics and, last, closeness to the oracle, shape (n, k + 1).
+
+    A column with infinities becomes missing for a statistic that needs finite values.
+    """
+    assert design.y is not None
+    columns = np.column_stack([design.x, design.y])
+    if statistic.needs_finite:
+        columns = np.where(np.isinf(columns).any(axis=0), np.nan, columns)
+    return columns
+
+
+def oracle_draws(
+    design: Design,
+    cells: Sequence[IntArray],
+    statistic: Statistic,
+    estimate: str,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Return each metric's correlation with the oracle in every bootstrap draw, shape (b, k)."""
+    columns = with_oracle(design, statistic)
+    return np.concatenate(
+        [
+            association(columns, cells, statistic, estimate, weights)[:, :-1, -1]
+            for weights in track(
+                bootstrap_weights(design.layout, n_resamples, rng),
+                total=n_resamples,
+                label="bootstrap",
+            )
+        ]
+    )
+
+
+def _estimate_with_interval(
+    design: Design,
+    cells: Sequence[IntArray],
+    statistic: Statistic,
+    estimate: str,
+    confidence: float,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    value = association(with_oracle(design, statistic), cells, statistic, estimate)[0, :-1, -1]
+    draws = oracle_draws(design, cells, statistic, estimate, n_resamples, rng)
+    interval = percentile_interval(draws, confidence=confidence, bounds=statistic.bounds)
+    return value, interval.low, interval.high, interval.undefined
+
+
+def _permutation_pvalue(
+    columns: FloatArray,
+    a: int,
+    keep: NDArray[np.bool_],
+    design: Design,
+    cells: Sequence[IntArray],
+    statistic: Statistic,
+    estimate: str,
+    alternative: str,
+    n_resamples: int,
+    rng: np.random.Generator,
+    observed: float,
+) -> tuple[float, bool]:
+    rows = np.flatnonzero(keep)
+    perms = unit_permutations(design.layout.take(rows), n_resamples, rng)
+    if len(perms.rows) < 2:
+        return math.nan, perms.exact
+    draws = permuted_association(
+        columns[rows][:, [a]],
+        columns[rows, -1],
+        perms.rows,
+        local_cells(cells, keep),
+        statistic,
+        estimate,
+    )
+    p = resampling_pvalue(observed, draws[:, 0], exact=perms.exact, alternative=alternative)
+    return p, perms.exact

@@ -1,0 +1,184 @@
+"""Association of all pairs of columns, within cells or pooled, observed or resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metareval.errors import unknown_name
+from metareval.stats.statistics import CellSums, Statistic
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+ESTIMATES = ("stratified", "mean", "pooled")
+
+
+def check_estimate(estimate: str) -> None:
+    """Refuse an estimate that does not exist."""
+    if estimate not in ESTIMATES:
+        raise unknown_name("estimate", estimate, ESTIMATES)
+
+
+def cell_rows(cells: IntArray) -> list[IntArray]:
+    """Return the row numbers of each cell."""
+    if len(cells) == 0:
+        return []
+    order = np.argsort(cells, kind="stable")
+    cuts = np.flatnonzero(np.diff(cells[order])) + 1
+    return np.split(order, cuts)
+
+
+def combine(sums: CellSums, statistic: Statistic, estimate: str) -> FloatArray:
+    """Combine cells into one matrix of estimates for each draw.
+
+    Parameters
+    ----------
+    sums : CellSums
+        Arrays of shape (n_cells, b, k, k).
+    statistic : Statistic
+    estimate : {"stratified", "mean", "pooled"}
+        ``pooled`` expects one cell and is the plain statistic.
+
+    Returns
+    -------
+    ndarray, shape (b, k, k)
+        NaN where undefined.
+    """
+    num, scale = sums.num, sums.scale
+    if estimate == "mean":
+        defined = scale > 0
+        ratio = np.where(defined, num / np.where(defined, scale, 1.0), 0.0)
+        count = defined.sum(axis=0)
+        value = np.where(count > 0, ratio.sum(axis=0) / np.maximum(count, 1), np.nan)
+    elif statistic.centres:
+        total = num.sum(axis=0)
+        diagonal = np.einsum("...aa->...a", total)
+        below = np.sqrt(diagonal[..., :, None] * diagonal[..., None, :])
+        value = np.where(below > 0, total / np.where(below > 0, below, 1.0), np.nan)
+    else:
+        below = scale.sum(axis=0)
+        above = np.where(scale > 0, num, 0.0).sum(axis=0)
+        value = np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)
+    low, high = statistic.bounds
+    return np.clip(value, low, high)
+
+
+def association(
+    x: FloatArray,
+    cells: Sequence[IntArray],
+    statistic: Statistic,
+    estimate: str,
+    weights: FloatArray | None = None,
+) -> FloatArray:
+    """Return the association of every pair of columns, shape (b, k, k).
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, k)
+        Oriented values; NaN is missing and drops the row from the pairs it touches.
+    cells : sequence of ndarray
+        Row numbers of each cell.
+    statistic, estimate
+        See :func:`combine`.
+    weights : ndarray, shape (b, n), optional
+        How often each row is drawn; once each by default.
+    """
+    w = np.ones((1, len(x))) if weights is None else weights
+    missing = np.isnan(x)
+    if not missing.any():
+        return combine(statistic.weighted(x, w, cells), statistic, estimate)
+    k = x.shape[1]
+    out = np.full((len(w), k, k), np.nan)
+    for a in range(k):
+        for b in range(a, k):
+            kept = keep_rows(cells, ~(missing[:, a] | missing[:, b]))
+            if not kept:
+                continue
+            pair = combine(statistic.weighted(x[:, [a, b]], w, kept), statistic, estimate)
+            out[:, a, b], out[:, b, a] = pair[:, 0, 1], pair[:, 1, 0]
+    return out
+
+
+def keep_rows(cells: Sequence[IntArray], keep: NDArray[np.bool_]) -> list[IntArray]:
+    """Drop rows from cells, and cells that lose all their rows."""
+    parts = (rows[keep[rows]] for rows in cells)
+    return [rows for rows in parts if len(rows)]
+
+
+def defined_cells(x: FloatArray, cells: Sequence[IntArray]) -> IntArray:
+    """Count the cells in which both columns of a pair vary, shape (k, k)."""
+    k = x.shape[1]
+    out = np.zeros((k, k), dtype=np.intp)
+    for rows in cells:
+        part = x[rows]
+        for a in range(k):
+            for b in range(a, k):
+                both = part[:, [a, b]][~np.isnan(part[:, [a, b]]).any(axis=1)]
+                varies = len(both) > 1 and bool((both.max(axis=0) > both.min(axis=0)).all())
+                out[a, b] += varies
+                if a != b:
+                    out[b, a] += varies
+    return out
+
+
+def undefined_reason(
+    x: FloatArray, y: FloatArray, cells: Sequence[IntArray], *, finite: bool = False
+) -> str:
+    """Say why the association of two columns is undefined; empty where it is defined.
+
+    Returns
+    -------
+    {"", "too_few", "missing", "non_finite", "constant"}
+        ``missing``: fewer than two rows of any cell have both values, because values are missing;
+        ``too_few``: no cell has two rows; ``constant``: in no cell do both columns vary.
+    """
+    if not any(len(rows) > 1 for rows in cells):
+        return "too_few"
+    complete = ~(np.isnan(x) | np.isnan(y))
+    kept = [rows[complete[rows]] for rows in cells]
+    if not any(len(rows) > 1 for rows in kept):
+        return "missing"
+    if finite and any(np.isinf(x[rows]).any() or np.isinf(y[rows]).any() for rows in kept):
+        return "non_finite"
+    for rows in kept:
+        if len(rows) > 1 and x[rows].max() > x[rows].min() and y[rows].max() > y[rows].min():
+            return ""
+    return "constant"
+
+
+def local_cells(cells: Sequence[IntArray], keep: NDArray[np.bool_]) -> list[IntArray]:
+    """Renumber cells for a table that has only the rows to keep."""
+    position = np.cumsum(keep) - 1
+    return [position[rows] for rows in keep_rows(cells, keep)]
+
+
+def permuted_association(
+    x: FloatArray,
+    y: FloatArray,
+    perms: IntArray,
+    cells: Sequence[IntArray],
+    statistic: Statistic,
+    estimate: str,
+) -> FloatArray:
+    """Return the association of each column of x with permuted y, shape (b, k).
+
+    Permutations must stay within cells, so that what normalises a cell does not change.
+    """
+    num = statistic.permuted(x, y, perms, cells)
+    observed = statistic.weighted(np.column_stack([x, y]), np.ones((1, len(y))), cells)
+    scale = observed.scale[:, 0, :-1, -1]
+    if statistic.centres and estimate != "mean":
+        diagonal = np.einsum("cbaa->a", observed.num)
+        scale = np.sqrt(diagonal[:-1] * diagonal[-1])[None, :] / len(num)
+    if estimate == "mean":
+        defined = scale > 0
+        count = defined.sum(axis=0)
+        unit = np.where(defined, scale, 1.0) * np.maximum(count, 1)
+        value = (np.where(defined[:, None], num / unit[:, None], 0.0)).sum(axis=0)
+        return np.where(count > 0, value, np.nan)
+    below = scale.sum(axis=0)
+    above = np.where(scale[:, None] > 0, num, 0.0).sum(axis=0)
+    return np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)

@@ -1,0 +1,64 @@
+"""Percentile intervals that do not pretend to know what undefined draws would have been."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Percentile interval of resampled statistics.
+
+    Parameters
+    ----------
+    low, high : ndarray
+        NaN where the draws carry no information: all undefined, or all equal.
+    undefined : ndarray
+        Share of draws that were undefined.
+    """
+
+    low: FloatArray
+    high: FloatArray
+    undefined: FloatArray
+
+
+def percentile_interval(
+    draws: FloatArray, *, confidence: float, bounds: tuple[float, float]
+) -> Interval:
+    """Return the percentile interval along the first axis.
+
+    A draw in which the statistic is undefined could have been anything, so it counts as the
+    lowest possible value for the lower end and as the highest for the upper end.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (b, ...)
+    confidence : float
+        For example 0.95.
+    bounds : tuple of float
+        Smallest and largest possible value of the statistic.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> draws = np.linspace(-0.5, 0.5, 101)
+    >>> interval = percentile_interval(draws, confidence=0.9, bounds=(-1, 1))
+    >>> round(float(interval.low), 3), round(float(interval.high), 3)
+    (-0.45, 0.45)
+    """
+    missing = np.isnan(draws)
+    share = missing.mean(axis=0)
+    tail = (1 - confidence) / 2
+    pessimistic = np.where(missing, bounds[0], draws)
+    optimistic = np.where(missing, bounds[1], draws)
+    low = np.quantile(pessimistic, tail, axis=0)
+    high = np.quantile(optimistic, 1 - tail, axis=0)
+    least = np.where(missing, np.inf, draws).min(axis=0)
+    most = np.where(missing, -np.inf, draws).max(axis=0)
+    silent = (share == 1) | (most - least <= 0)
+    return Interval(np.where(silent, np.nan, low), np.where(silent, np.nan, high), share)

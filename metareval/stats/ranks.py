@@ -1,0 +1,89 @@
+"""Average ranks, as exact integers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def centred_ranks(x: FloatArray) -> FloatArray:
+    """Return twice the average rank minus (n + 1), an integer, along the last axis.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., n)
+        No missing values; infinities are ordered.
+
+    Returns
+    -------
+    ndarray, shape (..., n)
+        ``2 * rank - (n + 1)``: sums to zero, and products of it are exact in float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> centred_ranks(np.array([10.0, 30.0, 20.0, 20.0]))
+    array([-3.,  3.,  0.,  0.])
+    """
+    n = x.shape[-1]
+    if n == 0:
+        return x.copy()
+    order = np.argsort(x, axis=-1)
+    ordered = np.take_along_axis(x, order, axis=-1)
+    starts = np.ones(x.shape, dtype=bool)
+    starts[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    ends = np.ones(x.shape, dtype=bool)
+    ends[..., :-1] = starts[..., 1:]
+    position = np.broadcast_to(np.arange(n), x.shape)
+    first = np.maximum.accumulate(np.where(starts, position, 0), axis=-1)
+    last = np.minimum.accumulate(np.where(ends, position, n)[..., ::-1], axis=-1)[..., ::-1]
+    out = np.empty(x.shape)
+    np.put_along_axis(out, order, (first + last + 1 - n).astype(np.float64), axis=-1)
+    return out
+
+
+def average_ranks(x: FloatArray) -> FloatArray:
+    """Return average ranks 1..n along the last axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> average_ranks(np.array([10.0, 30.0, 20.0, 20.0]))
+    array([1. , 4. , 2.5, 2.5])
+    """
+    out: FloatArray = (centred_ranks(x) + x.shape[-1] + 1) / 2
+    return out
+
+
+def weighted_centred_ranks(x: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the centred ranks that rows would have if each were drawn ``weights`` times.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+    weights : ndarray, shape (b, n)
+        Non-negative integers.
+
+    Returns
+    -------
+    ndarray, shape (b, n)
+        Twice the average rank within the draw, minus (number drawn + 1).
+    """
+    below = 2.0 * (x[None, :] < x[:, None]) + (x[None, :] == x[:, None])
+    out: FloatArray = weights @ below.T - weights.sum(axis=1, keepdims=True)
+    return out
+
+
+def competition_ranks(scores: FloatArray) -> FloatArray:
+    """Rank scores, the highest first: equal scores share the best rank, NaN gets none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> competition_ranks(np.array([0.5, 0.9, 0.5, np.nan]))
+    array([ 2.,  1.,  2., nan])
+    """
+    better = (scores[None, :] > scores[:, None]).sum(axis=1) + 1.0
+    return np.where(np.isnan(scores), np.nan, better)

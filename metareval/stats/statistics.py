@@ -1,0 +1,415 @@
+"""Association statistics as sums that can be weighted, permuted and added over cells.
+
+A statistic of two columns in one cell of rows is ``num / scale``: concordant minus discordant
+pairs over the geometric mean of untied pairs (Kendall), or a cross-product over the geometric
+mean of two sums of squares (Spearman, Pearson). ``scale`` is 0 where a column does not vary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metareval.errors import unknown_name
+from metareval.stats.pairs import pair_index, signs, weighted_pair_sums
+from metareval.stats.ranks import centred_ranks, weighted_centred_ranks
+
+FloatArray = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+# Numbers held at once by one batch of resampled pairs: 64 MiB of float64.
+BATCH_NUMBERS = 8_000_000
+
+
+@dataclass(frozen=True)
+class CellSums:
+    """Numerators and normalisers of all pairs of columns in every cell.
+
+    Parameters
+    ----------
+    num, scale : ndarray, shape (n_cells, b, k, k)
+    """
+
+    num: FloatArray
+    scale: FloatArray
+
+
+class Statistic:
+    """One association statistic; subclasses say how a cell is summed."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    null: ClassVar[float] = 0.0
+    symmetric: ClassVar[bool] = True
+    #: Stratified over cells as a ratio of sums, or as a correlation of values centred in cells.
+    centres: ClassVar[bool] = False
+    needs_finite: ClassVar[bool] = False
+
+    def weighted(self, x: FloatArray, w: FloatArray, cells: Sequence[Rows]) -> CellSums:
+        """Sums for rows drawn ``w`` times: x (n, k), w (b, n)."""
+        parts = [self._weighted(x[rows], w[:, rows]) for rows in cells]
+        return CellSums(np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts]))
+
+    def batch(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
+        """Sums for b different tables: x (b, n, k)."""
+        parts = [self._batch(x[:, rows]) for rows in cells]
+        return CellSums(np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts]))
+
+    def permuted(
+        self, x: FloatArray, y: FloatArray, perms: Rows, cells: Sequence[Rows]
+    ) -> FloatArray:
+        """Numerators of each column of x with y taken from permuted rows of the same cell.
+
+        Parameters
+        ----------
+        x : ndarray, shape (n, k)
+        y : ndarray, shape (n,)
+        perms : ndarray of int, shape (b, n)
+            Row from which each row takes its y.
+
+        Returns
+        -------
+        ndarray, shape (n_cells, b, k)
+        """
+        raise NotImplementedError
+
+    def _weighted(self, x: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+        raise NotImplementedError
+
+    def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        raise NotImplementedError
+
+
+def _upper(k: int) -> tuple[Rows, Rows]:
+    return np.triu_indices(k)
+
+
+def _symmetric(values: FloatArray, k: int) -> FloatArray:
+    a, b = _upper(k)
+    out = np.empty((*values.shape[:-1], k, k))
+    out[..., a, b] = values
+    out[..., b, a] = values
+    return out
+
+
+def _geometric(num: FloatArray) -> FloatArray:
+    diagonal = np.einsum("...aa->...a", num)
+    out: FloatArray = np.sqrt(diagonal[..., :, None] * diagonal[..., None, :])
+    return out
+
+
+def _levels(x: FloatArray, w: FloatArray) -> FloatArray:
+    """Number of distinct values of each column among the rows drawn, shape (b, k)."""
+    drawn = (w > 0).astype(np.float64)
+    out = np.empty((len(w), x.shape[1]))
+    for a in range(x.shape[1]):
+        _, code = np.unique(x[:, a], return_inverse=True)
+        onehot = np.zeros((len(x), int(code.max(initial=-1)) + 1))
+        onehot[np.arange(len(x)), code] = 1.0
+        out[:, a] = ((drawn @ onehot) > 0).sum(axis=1)
+    return out
+
+
+def _batch_levels(x: FloatArray) -> FloatArray:
+    ordered = np.sort(x, axis=1)
+    changes: FloatArray = (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1) + 1.0
+    return changes if x.shape[1] else np.zeros((x.shape[0], x.shape[2]))
+
+
+class KendallB(Statistic):
+    """Kendall's tau-b: concordant minus discordant pairs over untied pairs."""
+
+    name = "kendall"
+    title = "Kendall tau-b"
+
+    def _weighted(self, x: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+        s = signs(x)
+        a, b = _upper(x.shape[1])
+        num = _symmetric(weighted_pair_sums(s[:, a] * s[:, b], w), x.shape[1])
+        return num, self._scale(num, w.sum(axis=1), partial(_levels, x, w))
+
+    def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        s = signs(x)
+        num = np.swapaxes(s, -1, -2) @ s
+        if np.isnan(x).any():
+            return num, self._scale_with_gaps(x, s)
+        n = np.full(x.shape[0], float(x.shape[1]))
+        return num, self._scale(num, n, partial(_batch_levels, x))
+
+    def _scale_with_gaps(self, x: FloatArray, s: FloatArray) -> FloatArray:
+        # Pairs untied in one column count where the other column has both values.
+        i, j = pair_index(x.shape[1])
+        present = ~np.isnan(x)
+        both = (present[:, i] & present[:, j]).astype(np.float64)
+        untied = np.swapaxes(np.abs(s), -1, -2) @ both
+        out: FloatArray = np.sqrt(untied * np.swapaxes(untied, -1, -2))
+        return out
+
+    def _scale(
+        self,
+        num: FloatArray,
+        n: FloatArray,  # noqa: ARG002
+        levels: Callable[[], FloatArray],  # noqa: ARG002
+    ) -> FloatArray:
+        return _geometric(num)
+
+    def permuted(
+        self, x: FloatArray, y: FloatArray, perms: Rows, cells: Sequence[Rows]
+    ) -> FloatArray:
+        """See :meth:`Statistic.permuted`."""
+        out = np.empty((len(cells), len(perms), x.shape[1]))
+        for c, rows in enumerate(cells):
+            sx = signs(x[rows])
+            step = max(1, BATCH_NUMBERS // max(len(sx), 1))
+            for start in range(0, len(perms), step):
+                drawn = y[perms[start : start + step][:, rows]]
+                sy = signs(drawn[:, :, None])[:, :, 0]
+                out[c, start : start + step] = self._pair_numerators(sx, sy)
+        return out
+
+    def _pair_numerators(self, sx: FloatArray, sy: FloatArray) -> FloatArray:
+        out: FloatArray = sy @ sx
+        return out
+
+
+class KendallC(KendallB):
+    """Stuart's tau-c, for columns with different numbers of distinct values."""
+
+    name = "kendall_c"
+    title = "Kendall (Stuart) tau-c"
+
+    def _scale(
+        self, num: FloatArray, n: FloatArray, levels: Callable[[], FloatArray]
+    ) -> FloatArray:
+        count = levels()
+        m = np.minimum(count[:, :, None], count[:, None, :])
+        scale = n[:, None, None] ** 2 * (m - 1) / (2 * np.maximum(m, 1))
+        return np.where(_geometric(num) > 0, scale, 0.0)
+
+
+class PairwiseAccuracy(KendallB):
+    """Pairwise accuracy with ties, acc_eq (Deutsch et al. 2023): a tie must be met by a tie."""
+
+    name = "acc_eq"
+    title = "pairwise accuracy with ties (acc_eq)"
+    bounds = (0.0, 1.0)
+    null = 0.5
+
+    def _weighted(self, x: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+        s = signs(x)
+        k = x.shape[1]
+        a, b = _upper(k)
+        agree = (s[:, a] == s[:, b]).astype(np.float64)
+        every = np.ones((len(s), 1))
+        sums = weighted_pair_sums(np.hstack([agree, np.abs(s), every]), w)
+        num = _symmetric(sums[:, : len(a)], k)
+        return self._blank(num, sums[:, len(a) : -1], sums[:, -1])
+
+    def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        s = signs(x)
+        total = np.full(len(x), float(s.shape[1]))
+        num = np.stack([(s == s[:, :, [a]]).sum(axis=1) for a in range(x.shape[2])], axis=1)
+        return self._blank(num.astype(np.float64), np.abs(s).sum(axis=1), total)
+
+    @staticmethod
+    def _blank(
+        num: FloatArray, untied: FloatArray, total: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        varies = untied > 0
+        both = varies[:, :, None] & varies[:, None, :]
+        return np.where(both, num, 0.0), np.where(both, total[:, None, None], 0.0)
+
+    def _pair_numerators(self, sx: FloatArray, sy: FloatArray) -> FloatArray:
+        # [sx = sy] is (|sy| + sx sy) / 2 where sx is a difference, and 1 - |sy| where it is a tie.
+        tied = (sx == 0).astype(np.float64)
+        out: FloatArray = (sy @ sx + np.abs(sy) @ (1.0 - 3.0 * tied)) / 2 + tied.sum(axis=0)
+        return out
+
+
+class CalibratedPairwiseAccuracy(Statistic):
+    """acc_eq with tie calibration: the row's metric calls a tie where it differs by at most eps.
+
+    eps is the value that gives the highest accuracy over all cells together, the smallest such
+    value where several do (Deutsch et al. 2023, section 5). The row of the result is the metric
+    that is calibrated, the column the reference; the matrix is not symmetric.
+    """
+
+    name = "acc_eq_calibrated"
+    title = "pairwise accuracy with calibrated ties"
+    bounds = (0.0, 1.0)
+    null = 0.5
+    symmetric = False
+
+    def weighted(self, x: FloatArray, w: FloatArray, cells: Sequence[Rows]) -> CellSums:
+        """See :meth:`Statistic.weighted`."""
+        k = x.shape[1]
+        shape = (len(cells), len(w), k, k)
+        num, scale = np.zeros(shape), np.zeros(shape)
+        pairs = _cell_pairs(cells)
+        if len(pairs[0]) == 0:
+            return CellSums(num, scale)
+        step = max(1, BATCH_NUMBERS // len(pairs[0]))
+        for start in range(0, len(w), step):
+            part = slice(start, start + step)
+            for a in range(k):
+                for b in range(k):
+                    num[:, part, a, b], scale[:, part, a, b] = _calibrate(
+                        x[:, a], x[:, b], w[part], pairs, len(cells)
+                    )
+        return CellSums(num, scale)
+
+    def batch(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
+        """See :meth:`Statistic.batch`."""
+        ones = np.ones((1, x.shape[1]))
+        parts = [self.weighted(table, ones, cells) for table in x]
+        return CellSums(
+            np.concatenate([p.num for p in parts], axis=1),
+            np.concatenate([p.scale for p in parts], axis=1),
+        )
+
+    def permuted(
+        self, x: FloatArray, y: FloatArray, perms: Rows, cells: Sequence[Rows]
+    ) -> FloatArray:
+        """See :meth:`Statistic.permuted`; eps is calibrated anew in every permutation."""
+        pairs = _cell_pairs(cells)
+        out = np.empty((len(cells), len(perms), x.shape[1]))
+        once = np.ones((1, len(x)))
+        for b, perm in enumerate(perms):
+            for a in range(x.shape[1]):
+                out[:, b, a] = _calibrate(x[:, a], y[perm], once, pairs, len(cells))[0][:, 0]
+        return out
+
+
+def _cell_pairs(cells: Sequence[Rows]) -> tuple[Rows, Rows, Rows]:
+    first, second, cell = [], [], []
+    for c, rows in enumerate(cells):
+        i, j = pair_index(len(rows))
+        first.append(rows[i])
+        second.append(rows[j])
+        cell.append(np.full(len(i), c))
+    return np.concatenate(first), np.concatenate(second), np.concatenate(cell)
+
+
+def _calibrate(
+    x: FloatArray, y: FloatArray, w: FloatArray, pairs: tuple[Rows, Rows, Rows], n_cells: int
+) -> tuple[FloatArray, FloatArray]:
+    """Correct and counted pairs by cell, (n_cells, b) each, at the best eps of every draw."""
+    i, j, cell = pairs
+    with np.errstate(invalid="ignore"):
+        gap = np.where(x[i] == x[j], 0.0, np.abs(x[i] - x[j]))
+    order = np.argsort(gap, kind="stable")
+    i, j, cell, gap = i[order], j[order], cell[order], gap[order]
+    reference_tie = y[i] == y[j]
+    same = ((x[i] > x[j]) & (y[i] > y[j])) | ((x[i] < x[j]) & (y[i] < y[j]))
+    v = w[:, i] * w[:, j]
+    by_cell = np.zeros((len(gap), n_cells))
+    by_cell[np.arange(len(gap)), cell] = 1.0
+    varies = (v @ (by_cell * (gap > 0)[:, None]) > 0) & (
+        v @ (by_cell * ~reference_tie[:, None]) > 0
+    )
+    v = v * varies[:, cell]
+    gain = np.zeros((len(v), len(gap) + 1))
+    gain[:, 1:] = np.cumsum(v * (reference_tie.astype(np.float64) - same), axis=1)
+    # eps may stand after all pairs that are tied already, or after any group of equal gaps.
+    stops = np.append(np.flatnonzero(gap[1:] != gap[:-1]) + 1, len(gap))
+    stops = np.union1d(stops, [int((gap == 0).sum())])
+    stops = stops[stops >= int((gap == 0).sum())]
+    chosen = stops[np.argmax(gain[:, stops], axis=1)]
+    called_tie = np.arange(len(gap))[None, :] < chosen[:, None]
+    correct = np.where(called_tie, reference_tie, same)
+    return ((v * correct) @ by_cell).T, (v @ by_cell).T
+
+
+class Spearman(Statistic):
+    """Spearman's rho: Pearson correlation of average ranks, ranked within each cell."""
+
+    name = "spearman"
+    title = "Spearman rho"
+    centres = True
+
+    def _weighted(self, x: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return self._products([self._weighted_centre(x[:, a], w) for a in range(x.shape[1])], w)
+
+    def _products(
+        self, columns: Sequence[FloatArray], w: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        a, b = _upper(len(columns))
+        sums = [
+            np.einsum("bi,bi,bi->b", columns[p], columns[q], w) for p, q in zip(a, b, strict=True)
+        ]
+        num = _symmetric(np.stack(sums, axis=-1), len(columns))
+        return num, _geometric(num)
+
+    def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        centred = self._centre(np.swapaxes(x, -1, -2))
+        num = centred @ np.swapaxes(centred, -1, -2)
+        return num, _geometric(num)
+
+    def permuted(
+        self, x: FloatArray, y: FloatArray, perms: Rows, cells: Sequence[Rows]
+    ) -> FloatArray:
+        """See :meth:`Statistic.permuted`."""
+        out = np.empty((len(cells), len(perms), x.shape[1]))
+        centred_y = np.empty(len(y))
+        for rows in cells:
+            centred_y[rows] = self._centre(y[rows])
+        for c, rows in enumerate(cells):
+            out[c] = centred_y[perms[:, rows]] @ self._centre(x[rows].T).T
+        return out
+
+    def _centre(self, x: FloatArray) -> FloatArray:
+        return centred_ranks(x)
+
+    def _weighted_centre(self, x: FloatArray, w: FloatArray) -> FloatArray:
+        return weighted_centred_ranks(x, w)
+
+
+class Pearson(Spearman):
+    """Pearson's r of the oriented values, centred within each cell."""
+
+    name = "pearson"
+    title = "Pearson r"
+    needs_finite = True
+
+    def _centre(self, x: FloatArray) -> FloatArray:
+        middle = x.mean(axis=-1, keepdims=True)
+        out: FloatArray = np.where(
+            x.max(axis=-1, keepdims=True) > x.min(axis=-1, keepdims=True), x - middle, 0.0
+        )
+        return out
+
+    def _weighted_centre(self, x: FloatArray, w: FloatArray) -> FloatArray:
+        n = w.sum(axis=1, keepdims=True)
+        if len(x) == 0:
+            return np.zeros(w.shape)
+        shifted = x - x.mean()
+        out = shifted - (w @ shifted)[:, None] / np.maximum(n, 1)
+        low = np.where(w > 0, shifted, np.inf).min(axis=1, keepdims=True)
+        high = np.where(w > 0, shifted, -np.inf).max(axis=1, keepdims=True)
+        return np.where(high > low, out, 0.0)
+
+
+STATISTICS: dict[str, Statistic] = {
+    s.name: s
+    for s in (
+        KendallB(),
+        KendallC(),
+        Spearman(),
+        Pearson(),
+        PairwiseAccuracy(),
+        CalibratedPairwiseAccuracy(),
+    )
+}
+
+
+def get_statistic(name: str) -> Statistic:
+    """Return the statistic of that name, or say which exist."""
+    if name not in STATISTICS:
+        raise unknown_name("statistic", name, STATISTICS)
+    return STATISTICS[name]

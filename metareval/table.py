@@ -1,0 +1,593 @@
+"""The table that every analysis starts from: values, directions, roles and the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from metareval.catalogue import DIRECTIONS, KNOWN_METRICS
+from metareval.columns import (
+    FloatArray,
+    label_column,
+    looks_numeric,
+    number_column,
+    row_label,
+)
+from metareval.errors import ArgumentError, TableError, unknown_name
+from metareval.results import frame_html, frame_text, printable
+
+Role = str | Sequence[str]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MetricTable:
+    """A validated table of evaluated models (rows) by metrics (columns).
+
+    Build one with :meth:`from_frame`, :func:`metareval.read_table` or
+    :func:`metareval.load_dataset`; the constructor itself does not validate.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        All columns, metrics as float64; missing values are NaN, infinities are kept and ordered.
+    metrics : tuple of str
+        Names of the metric columns.
+    directions : mapping of str to {"higher", "lower"}
+        Which values of each metric are better.
+    oracle : str or None
+        Column with each model's distance to the oracle; smaller is closer.
+    block : str or None
+        Column naming what must not be mixed (dataset, architecture).
+    item : str or None
+        Column naming what is ranked (the unlearning method).
+    replicate : str or None
+        Column naming repeats of the same item (seed).
+    name : str
+        Where the table comes from, for titles and messages.
+    oracle_shared : tuple of str
+        Metrics that are computed from the oracle model, as far as is known.
+    """
+
+    frame: pd.DataFrame
+    metrics: tuple[str, ...]
+    directions: Mapping[str, str]
+    oracle: str | None = None
+    block: str | None = None
+    item: str | None = None
+    replicate: str | None = None
+    name: str = "table"
+    oracle_shared: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        metrics: Sequence[str] | None = None,
+        directions: Mapping[str, str] | None = None,
+        oracle: str | None = None,
+        block: Role | None = None,
+        item: Role | None = None,
+        replicate: Role | None = None,
+        name: str = "table",
+        oracle_shared: Iterable[str] | None = None,
+    ) -> MetricTable:
+        """Validate a DataFrame and give its columns their roles.
+
+        Parameters
+        ----------
+        frame : DataFrame, shape (n_models, n_columns)
+            One row for each evaluated model. It is copied.
+        metrics : sequence of str, optional
+            Metric columns. By default every numeric column without another role.
+        directions : mapping, optional
+            ``"higher"`` or ``"lower"`` (is better) for each metric. FA, RA, MIA, AD and JS are
+            known by name; any other metric must be named here.
+        oracle : str, optional
+            Column with the distance to the oracle (smaller is closer).
+        block, item, replicate : str or sequence of str, optional
+            Role columns; several columns are joined into one.
+        name : str
+            Name for titles and messages.
+        oracle_shared : iterable of str, optional
+            Metrics computed from the oracle model itself, for the audit. By default those known
+            by name (AD, JS).
+
+        Returns
+        -------
+        MetricTable
+
+        Raises
+        ------
+        TableError
+            No rows or metrics, duplicate columns, non-numeric metrics, unknown directions,
+            missing role labels, or the same (block, item, replicate) twice.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import metareval as mr
+        >>> df = pd.DataFrame({"method": ["a", "b", "c"], "FA": [0.1, 0.2, 0.3]})
+        >>> mr.MetricTable.from_frame(df, item="method").metrics
+        ('FA',)
+        """
+        if not isinstance(frame, pd.DataFrame):
+            raise TableError(
+                f"Expected a pandas DataFrame, got {type(frame).__name__}. "
+                "Use metareval.read_table for a file."
+            )
+        data = frame.copy()
+        data.columns = _column_names(frame)
+        if directions is not None and not isinstance(directions, Mapping):
+            raise ArgumentError(
+                f"directions={directions!r}: give a direction for each metric, for example "
+                "directions={'accuracy': 'higher'}."
+            )
+        directions = dict(directions or {})
+        used = {
+            role: _role_columns(data, columns, role)
+            for role, columns in (("block", block), ("item", item), ("replicate", replicate))
+        }
+        if oracle is not None:
+            _require_column(data, oracle, "oracle")
+        _refuse_shared_roles(used, oracle)
+        taken = {c for columns in used.values() for c in columns} | ({oracle} if oracle else set())
+        names = _metric_names(data, metrics, directions, taken)
+        if len(data) == 0:
+            raise TableError(
+                f"The table {name!r} has no rows; an analysis needs one row for each model."
+            )
+        resolved = resolve_directions(names, directions, known_columns=data.columns)
+        for column in (*names, *([oracle] if oracle else [])):
+            data[column] = number_column(data[column], name=column)
+        roles: dict[str, str | None] = {}
+        for role, columns in used.items():
+            roles[role] = _join_role(data, columns, role)
+        _refuse_duplicates(data, roles)
+        shared = (
+            {m for m in names if m in KNOWN_METRICS and KNOWN_METRICS[m].from_oracle}
+            if oracle_shared is None
+            else set(oracle_shared)
+        )
+        for metric in sorted(shared - set(names)):
+            raise unknown_name("metric in oracle_shared", metric, names)
+        return cls(
+            frame=data,
+            metrics=tuple(names),
+            directions=MappingProxyType(resolved),
+            oracle=oracle,
+            name=name,
+            oracle_shared=tuple(m for m in names if m in shared),
+            **roles,
+        )
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def values(self) -> FloatArray:
+        """Metric values as given, shape (n_rows, n_metrics)."""
+        return self.frame[list(self.metrics)].to_numpy(dtype=np.float64)
+
+    @property
+    def oriented(self) -> FloatArray:
+        """Metric values with every metric turned so that higher is better."""
+        sign = [1.0 if self.directions[m] == "higher" else -1.0 for m in self.metrics]
+        out: FloatArray = self.values * np.array(sign)
+        return out
+
+    @property
+    def closeness(self) -> FloatArray:
+        """Minus the distance to the oracle, shape (n_rows,): higher is closer.
+
+        Raises
+        ------
+        TableError
+            Where the table has no oracle column.
+        """
+        if self.oracle is None:
+            raise TableError(
+                f"The table {self.name!r} has no oracle: name the column of distances with "
+                "oracle=..., or pass the distances as the second argument."
+            )
+        return -self.frame[self.oracle].to_numpy(dtype=np.float64)
+
+    def labels(self, role: str) -> list[str]:
+        """Return the labels of a role ("block", "item" or "replicate"), one for each row.
+
+        A table without blocks is one block; without items, every row is its own item.
+        """
+        column = getattr(self, role)
+        if column is not None:
+            return [str(v) for v in self.frame[column]]
+        if role == "item":
+            return [f"row {i}" for i in range(len(self))]
+        return ["all"] * len(self) if role == "block" else [""] * len(self)
+
+    def levels(self, role: str) -> list[str]:
+        """Return the distinct labels of a role in order of first appearance."""
+        return list(dict.fromkeys(self.labels(role)))
+
+    def codes(self, role: str) -> NDArray[np.intp]:
+        """Return each row's label of a role as an integer; labels are numbered in sorted order."""
+        if role == "item" and self.item is None:
+            return np.arange(len(self), dtype=np.intp)
+        return np.unique(np.array(self.labels(role), dtype=object), return_inverse=True)[1]
+
+    @property
+    def unit_codes(self) -> NDArray[np.intp]:
+        """Return each row's independent unit, the (block, item) cell, as an integer."""
+        item = self.codes("item")
+        return np.unique(self.codes("block") * (item.max() + 1) + item, return_inverse=True)[1]
+
+    @property
+    def n_units(self) -> int:
+        """Number of independent units: (block, item) cells."""
+        return int(self.unit_codes.max()) + 1
+
+    def row_name(self, position: int) -> str:
+        """Name a row by its block, item and replicate."""
+        parts = [str(self.frame[c].iloc[position]) for c in self.role_columns]
+        return " / ".join(parts) if parts else f"row {row_label(self.frame, position)}"
+
+    @property
+    def role_columns(self) -> tuple[str, ...]:
+        """Names of the block, item and replicate columns that the table has."""
+        return tuple(c for c in (self.block, self.item, self.replicate) if c is not None)
+
+    def select(
+        self,
+        *,
+        metrics: Sequence[str] | None = None,
+        blocks: Sequence[str] | None = None,
+    ) -> MetricTable:
+        """Return the table with some metrics or blocks only."""
+        table = self
+        if metrics is not None:
+            for metric in name_list(metrics, "metrics"):
+                if metric not in self.metrics:
+                    raise unknown_name("metric", metric, self.metrics)
+            keep = tuple(dict.fromkeys(metrics))
+            if not keep:
+                raise ArgumentError("metrics=[] leaves no metric; name at least one.")
+            table = replace(
+                table,
+                metrics=keep,
+                directions=MappingProxyType({m: self.directions[m] for m in keep}),
+                oracle_shared=tuple(m for m in self.oracle_shared if m in keep),
+            )
+        if blocks is not None:
+            labels = table.labels("block")
+            for block in name_list(blocks, "blocks"):
+                if block not in labels:
+                    raise unknown_name("block", block, set(labels))
+            wanted = set(blocks)
+            if not wanted:
+                raise ArgumentError("blocks=[] leaves no row; name at least one.")
+            keep_rows = [label in wanted for label in labels]
+            table = replace(table, frame=table.frame.loc[keep_rows])
+        return table
+
+    def aggregate(self) -> MetricTable:
+        """Return one row for each independent unit: the mean over its replicates.
+
+        A missing value in any replicate makes the unit's mean missing, so that no unit rests on
+        fewer replicates than it seems to.
+
+        Examples
+        --------
+        >>> import metareval as mr
+        >>> len(mr.load_dataset("unifiedunl").aggregate())
+        12
+        """
+        if self.item is None:
+            return replace(self, replicate=None)
+        keys = [c for c in (self.block, self.item) if c is not None]
+        numbers = [*self.metrics, *([self.oracle] if self.oracle else [])]
+        grouped = self.frame.groupby(keys, sort=False)[numbers]
+        complete = grouped.count().eq(grouped.size(), axis=0)
+        with np.errstate(invalid="ignore"):  # the mean of inf and -inf is NaN
+            data = grouped.mean().where(complete).reset_index()
+        return replace(self, frame=data, replicate=None)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a copy of the role, metric and oracle columns."""
+        columns = [*self.role_columns, *self.metrics, *([self.oracle] if self.oracle else [])]
+        return self.frame[columns].copy()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return roles, directions and counts as plain values."""
+        return {
+            "name": self.name,
+            "n_rows": len(self),
+            "n_units": self.n_units,
+            "metrics": list(self.metrics),
+            "directions": dict(self.directions),
+            "oracle": self.oracle,
+            "block": self.block,
+            "item": self.item,
+            "replicate": self.replicate,
+        }
+
+    def headline(self) -> str:
+        """Return one line that says what the table holds."""
+        parts = [f"{len(self)} rows", f"{self.n_units} independent units"]
+        for role, many in (("block", "blocks"), ("item", "items"), ("replicate", "replicates")):
+            if getattr(self, role) is not None:
+                parts.append(f"{len(self.levels(role))} {many}")
+        arrows = ", ".join(
+            f"{m} {'up' if self.directions[m] == 'higher' else 'down'}" for m in self.metrics
+        )
+        oracle = f"; oracle distance {self.oracle}" if self.oracle else "; no oracle"
+        return printable(f"MetricTable {self.name!r}: {', '.join(parts)}; {arrows}{oracle}")
+
+    def __repr__(self) -> str:
+        shown = self.to_frame().head(10)
+        more = f"\n... {len(self) - 10} more rows" if len(self) > 10 else ""
+        return f"{self.headline()}\n{frame_text(shown)}{more}"
+
+    def _repr_html_(self) -> str:
+        import html
+
+        return f"<p>{html.escape(self.headline())}</p>{frame_html(self.to_frame())}"
+
+
+def as_table(
+    data: MetricTable | pd.DataFrame,
+    oracle: Any = None,
+    *,
+    metrics: Sequence[str] | None = None,
+    directions: Mapping[str, str] | None = None,
+    block: Any = None,
+    item: Any = None,
+    replicate: Any = None,
+) -> MetricTable:
+    """Accept what public functions accept: a MetricTable, or a DataFrame with loose roles.
+
+    ``oracle``, ``block``, ``item`` and ``replicate`` are column names, or one value for each row
+    as a Series (matched by index) or another sequence (matched by position).
+    """
+    roles = {"oracle": oracle, "block": block, "item": item, "replicate": replicate}
+    if isinstance(data, MetricTable):
+        given = [k for k, v in {**roles, "directions": directions}.items() if v is not None]
+        if not given and metrics is None:
+            return data
+        frame, name = data.frame, data.name
+        roles = {k: getattr(data, k) if v is None else v for k, v in roles.items()}
+        directions = {**data.directions, **(directions or {})}
+        metrics = data.metrics if metrics is None else metrics
+        shared: Iterable[str] | None = [m for m in data.oracle_shared if m in metrics]
+    elif isinstance(data, pd.DataFrame):
+        frame, name, shared = data, "table", None
+    else:
+        raise TableError(
+            f"Expected a MetricTable or a pandas DataFrame, got {type(data).__name__}. "
+            "Use metareval.read_table for a file and metareval.load_dataset for an embedded table."
+        )
+    frame = frame.copy()
+    columns: dict[str, Any] = {}
+    for role, value in roles.items():
+        columns[role] = (
+            value
+            if value is None or _names(value)
+            else _attach(frame, value, role, metrics=metrics or ())
+        )
+    return MetricTable.from_frame(
+        frame, metrics=metrics, directions=directions, name=name, oracle_shared=shared, **columns
+    )
+
+
+def resolve_directions(
+    metrics: Sequence[str],
+    directions: Mapping[str, str],
+    *,
+    known_columns: Iterable[str],
+) -> dict[str, str]:
+    """Return the direction of every metric, given or known by name; never guess one."""
+    columns = list(known_columns)
+    for metric, direction in directions.items():
+        if metric not in columns:
+            raise unknown_name("column in directions", metric, columns)
+        if direction not in DIRECTIONS:
+            raise TableError(
+                f"The direction of {metric!r} is {direction!r}; it must be 'higher' or 'lower' "
+                "(which values are better)."
+            )
+    out = {}
+    unknown = []
+    for metric in metrics:
+        if metric in directions:
+            out[metric] = directions[metric]
+        elif metric in KNOWN_METRICS:
+            out[metric] = KNOWN_METRICS[metric].direction
+        else:
+            unknown.append(metric)
+    if unknown:
+        shown = ", ".join(repr(m) for m in unknown[:8]) + (" ..." if len(unknown) > 8 else "")
+        example = ", ".join(f"{m!r}: 'higher'" for m in unknown[:2])
+        raise TableError(
+            f"No direction is known for {shown}. Say which values are better with "
+            f"directions={{{example}}} ('higher' or 'lower'). If a column is not a metric, give it "
+            "a role (block, item, replicate, oracle) or name the metrics with metrics=[...]."
+        )
+    return out
+
+
+def name_list(value: Any, argument: str) -> list[Any]:
+    """Return an argument that is a list of names; a single text is not one."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ArgumentError(
+            f"{argument}={value!r}: give a list of names, for example {argument}=[{str(value)!r}]."
+        )
+    return list(value)
+
+
+def _names(value: Any) -> bool:
+    """Say whether a role is given by column name rather than by its values."""
+    return isinstance(value, str) or (
+        isinstance(value, (list, tuple))
+        and len(value) > 0
+        and all(isinstance(v, str) for v in value)
+        and len(set(value)) == len(value)
+        and len(value) <= 3
+    )
+
+
+def _attach(frame: pd.DataFrame, value: Any, role: str, *, metrics: Sequence[str]) -> str:
+    """Add a role's values as a column of a free name and return that name.
+
+    A Series that is a column of the frame already stands for that column, metrics excepted.
+    """
+    if isinstance(value, pd.DataFrame):
+        raise ArgumentError(
+            f"{role}= got a DataFrame with {value.shape[1]} columns; pass one column, "
+            f"for example {role}=df[{str(value.columns[0]) if value.shape[1] else 'name'!r}]."
+        )
+    if isinstance(value, pd.Series):
+        name = str(value.name) if value.name is not None else role
+        if value.index.equals(frame.index):
+            series = value
+        elif (
+            value.index.is_unique
+            and frame.index.is_unique
+            and len(value) == len(frame)
+            and frame.index.isin(value.index).all()
+        ):
+            series = value.reindex(frame.index)
+        else:
+            raise TableError(
+                f"The {role} Series ({len(value)} values) and the table ({len(frame)} rows) do not "
+                "have the same index, so their rows cannot be matched. Give both the same index, "
+                f"or pass {role}=series.to_numpy() to match by position."
+            )
+    else:
+        name = role
+        array = np.asarray(value, dtype=object if isinstance(value, (list, tuple)) else None)
+        if array.ndim != 1 or len(array) != len(frame):
+            raise TableError(
+                f"{role}= has shape {array.shape}, but the table has {len(frame)} rows: "
+                "one value for each row is needed."
+            )
+        series = pd.Series(array, index=frame.index).infer_objects()
+    names = [str(c) for c in frame.columns]
+    if isinstance(value, pd.Series) and name not in metrics and names.count(name) == 1:
+        column = frame.iloc[:, names.index(name)]
+        if column.equals(series):
+            return name
+    while name in names:
+        name = f"{name}_"
+    frame[name] = series
+    return name
+
+
+def _column_names(frame: pd.DataFrame) -> list[str]:
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise TableError(
+            "The table has several header rows; flatten them to one name for each column."
+        )
+    names = [str(c) for c in frame.columns]
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise TableError(
+                f"Column {name!r} occurs {names.count(name)} times; rename or drop the others."
+            )
+        seen.add(name)
+    return names
+
+
+def _require_column(frame: pd.DataFrame, column: object, role: str) -> None:
+    if not isinstance(column, str) or column not in frame.columns:
+        raise unknown_name(f"{role} column", column, frame.columns)
+
+
+def _role_columns(frame: pd.DataFrame, role: Role | None, kind: str) -> list[str]:
+    columns = [] if role is None else [role] if isinstance(role, str) else name_list(role, kind)
+    for column in columns:
+        _require_column(frame, column, kind)
+    return columns
+
+
+def _refuse_shared_roles(used: Mapping[str, list[str]], oracle: str | None) -> None:
+    owner: dict[str, str] = {oracle: "oracle"} if oracle else {}
+    for role, columns in used.items():
+        for column in columns:
+            if column in owner:
+                raise ArgumentError(
+                    f"Column {column!r} is named both as {owner[column]} and as {role}; "
+                    "a column has one role."
+                )
+            owner[column] = role
+
+
+def _metric_names(
+    frame: pd.DataFrame,
+    metrics: Sequence[str] | None,
+    directions: Mapping[str, str],
+    taken: set[str],
+) -> list[str]:
+    if metrics is not None:
+        names = list(dict.fromkeys(name_list(metrics, "metrics")))
+        for name in names:
+            _require_column(frame, name, "metric")
+            if name in taken:
+                raise ArgumentError(
+                    f"Column {name!r} is named as a metric and has another role; "
+                    "a column has one role."
+                )
+    else:
+        names = [
+            c
+            for c in frame.columns
+            if c not in taken and (c in directions or c in KNOWN_METRICS or looks_numeric(frame[c]))
+        ]
+    if not names:
+        raise TableError(
+            "The table has no metric column: no numeric column is left beside the roles "
+            f"(columns: {', '.join(map(repr, frame.columns)) or 'none'})."
+        )
+    return names
+
+
+def _join_role(data: pd.DataFrame, columns: list[str], role: str) -> str | None:
+    if not columns:
+        return None
+    parts = [label_column(data[c], name=c, role=role) for c in columns]
+    if len(columns) == 1:
+        data[columns[0]] = pd.Series(parts[0], index=data.index, dtype=object)
+        return columns[0]
+    name = " / ".join(columns)
+    while name in data.columns:
+        name = f"{name}_"
+    cells = list(zip(*parts, strict=True))
+    owner: dict[str, tuple[str, ...]] = {}
+    for cell in cells:
+        if owner.setdefault(" / ".join(cell), cell) != cell:
+            raise TableError(
+                f"The {role} columns {', '.join(map(repr, columns))} hold {cell} and "
+                f"{owner[' / '.join(cell)]}, which would get the same joined label. Rename one."
+            )
+    data[name] = pd.Series([" / ".join(c) for c in cells], index=data.index, dtype=object)
+    return name
+
+
+def _refuse_duplicates(data: pd.DataFrame, roles: Mapping[str, str | None]) -> None:
+    if roles["item"] is None or roles["replicate"] is None:
+        return
+    keys = [c for c in (roles["block"], roles["item"], roles["replicate"]) if c is not None]
+    repeated = data.duplicated(keys, keep=False).to_numpy()
+    if repeated.any():
+        first = int(np.flatnonzero(repeated)[0])
+        same = (data[keys] == data[keys].iloc[first]).all(axis=1).to_numpy()
+        rows = ", ".join(row_label(data, int(i)) for i in np.flatnonzero(same)[:5])
+        cell = " / ".join(str(data[k].iloc[first]) for k in keys)
+        raise TableError(
+            f"The cell ({cell}) of ({', '.join(keys)}) stands in rows {rows}; each replicate of an "
+            "item may stand once in a block. Remove the repeats, or add the missing role column."
+        )

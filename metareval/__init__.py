@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from metareval.auditing import audit as audit
     from metareval.datasets import list_datasets as list_datasets
     from metareval.datasets import load_dataset as load_dataset
+    from metareval.datasets import load_published as load_published
     from metareval.importers.runs import import_runs as import_runs
     from metareval.load import read_table as read_table
     from metareval.questions.agreement import agreement as agreement
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
     from metareval.questions.planning import plan as plan
     from metareval.questions.reliability import reliability as reliability
     from metareval.questions.uqs import UQS as UQS
+    from metareval.reporting import report as report
     from metareval.table import MetricTable as MetricTable
 
 # Public names load on first use, so that `import metareval` stays fast.
 _HOMES = {
     "MetricTable": "metareval.table",
+    "audit": "metareval.auditing",
+    "report": "metareval.reporting",
     "agreement": "metareval.questions.agreement",
     "cluster_metrics": "metareval.questions.clustering",
     "compare_agreement": "metareval.questions.modality",
@@ -35,6 +40,7 @@ _HOMES = {
     "UQS": "metareval.questions.uqs",
     "import_runs": "metareval.importers.runs",
     "list_datasets": "metareval.datasets",
+    "load_published": "metareval.datasets",
     "load_dataset": "metareval.datasets",
     "read_table": "metareval.load",
 }

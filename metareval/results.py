@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -30,14 +31,15 @@ class Result:
         return type(self).__name__
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field as plain Python values that ``json.dumps(..., allow_nan=False)`` takes.
+        """Return every field as plain Python values that strict JSON takes.
 
         Undefined numbers become ``None``.
         """
         return {f.name: plain(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
-        return f"{printable(self.headline())}\n{frame_text(self.to_frame())}"
+        head = textwrap.fill(printable(self.headline()), TEXT_WIDTH)
+        return f"{head}\n{frame_text(self.to_frame())}"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(printable(self.headline()))}</p>{frame_html(self.to_frame())}"
@@ -77,6 +79,8 @@ def cell_text(value: Any, digits: int = 3) -> str:
     """Show one value: floats to ``digits`` decimals, undefined ones as a dash."""
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
+    if value is None or value is pd.NA:
+        return "-"
     if isinstance(value, np.floating):
         value = float(value)
     if isinstance(value, float):
@@ -119,7 +123,7 @@ def frame_text(frame: pd.DataFrame, *, width: int = TEXT_WIDTH, digits: int = 3)
     used = len(left[0])
     for position, label in enumerate(frame.columns):
         values = frame.iloc[:, position].to_numpy(dtype=object)
-        numeric = all(isinstance(v, (int, float, np.number)) for v in values)
+        numeric = all(isinstance(v, (int, float, np.number)) or v is pd.NA for v in values)
         column = _column(
             printable(str(label)),
             [cell_text(v, digits) for v in values],

@@ -24,6 +24,7 @@ from metareval.stats.association import (
 from metareval.stats.intervals import percentile_interval
 from metareval.stats.levels import kruskal_wallis
 from metareval.stats.multiplicity import adjust
+from metareval.stats.ranks import centred_ranks
 from metareval.stats.resample import (
     Permutations,
     Rng,
@@ -182,8 +183,8 @@ def agreement(
     >>> import metareval as mr
     >>> table = mr.load_dataset("unifiedunl")
     >>> result = mr.agreement(table, estimate="mean", n_resamples=200, rng=0)
-    >>> round(result.estimate.loc["FA", "RA"], 3), int(result.n_defined.loc["FA", "RA"])
-    (0.471, 3)
+    >>> print(result.estimate.loc["FA", "RA"].round(3), result.n_defined.loc["FA", "RA"])
+    0.471 3
     """
     data = as_table(
         table, metrics=metrics, directions=directions, block=block, item=item, replicate=replicate
@@ -345,13 +346,20 @@ def _mean(
 
 
 def _confounded(design: Design, *, pooled: bool) -> NDArray[np.bool_]:
-    """Pairs of metrics that both differ in level between blocks (Kruskal-Wallis on unit means)."""
+    """Pairs of metrics that both differ in level between blocks.
+
+    Kruskal-Wallis on the units' mean ranks, which infinities cannot spoil.
+    """
     k = design.x.shape[1]
     if not pooled or len(design.by_block) < 2:
         return np.zeros((k, k), dtype=bool)
+    ranks = np.full(design.x.shape, np.nan)
+    for a in range(k):
+        have = ~np.isnan(design.x[:, a])
+        ranks[have, a] = centred_ranks(design.x[have, a])
     units = design.layout.unit_rows()
     block = np.array([design.layout.block[rows[0]] for rows in units])
-    means = np.stack([design.x[rows].mean(axis=0) for rows in units])
+    means = np.stack([ranks[rows].mean(axis=0) for rows in units])
     differs = np.array([kruskal_wallis(means[:, a], block) < 0.05 for a in range(k)])
     both: NDArray[np.bool_] = differs[:, None] & differs[None, :]
     return both

@@ -171,8 +171,10 @@ def cluster_metrics(
     tau = value[np.ix_(kept, kept)]
     tree = _linkage(tau)
     labels, silhouette = _cut(tau, tree, n_clusters)
-    draws = bootstrap_draws(
-        x[:, kept], design, cells, chosen, estimate, n_resamples, resolve_rng(rng)
+    draws = (
+        bootstrap_draws(x[:, kept], design, cells, chosen, estimate, n_resamples, resolve_rng(rng))
+        if kept
+        else np.empty((1, 0, 0))
     )
     order = [data.metrics[kept[i]] for i in _leaves(tree, len(kept))]
     return ClusterResult(

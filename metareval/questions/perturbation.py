@@ -94,7 +94,9 @@ class PerturbationResult(Result):
         return pd.DataFrame(
             {
                 "score": self.scores,
-                "rank": competition_ranks(self.scores.to_numpy(dtype=np.float64)),
+                "rank": pd.array(
+                    competition_ranks(self.scores.to_numpy(dtype=np.float64)), dtype="Int64"
+                ),
                 "top1": self.top1,
                 "best_rank": best,
                 "worst_rank": worst,

@@ -57,6 +57,8 @@ def combine(sums: CellSums, statistic: Statistic, estimate: str) -> FloatArray:
         total = num.sum(axis=0)
         diagonal = np.einsum("...aa->...a", total)
         below = np.sqrt(diagonal[..., :, None] * diagonal[..., None, :])
+        # Two columns that vary in different cells only are never compared.
+        below = np.where((scale > 0).any(axis=0), below, 0.0)
         value = np.where(below > 0, total / np.where(below > 0, below, 1.0), np.nan)
     else:
         below = scale.sum(axis=0)
@@ -170,15 +172,17 @@ def permuted_association(
     num = statistic.permuted(x, y, perms, cells)
     observed = statistic.weighted(np.column_stack([x, y]), np.ones((1, len(y))), cells)
     scale = observed.scale[:, 0, :-1, -1]
-    if statistic.centres and estimate != "mean":
-        diagonal = np.einsum("cbaa->a", observed.num)
-        scale = np.sqrt(diagonal[:-1] * diagonal[-1])[None, :] / len(num)
     if estimate == "mean":
         defined = scale > 0
         count = defined.sum(axis=0)
-        unit = np.where(defined, scale, 1.0) * np.maximum(count, 1)
-        value = (np.where(defined[:, None], num / unit[:, None], 0.0)).sum(axis=0)
+        below = np.where(defined, scale, 1.0) * np.maximum(count, 1)
+        value = np.where(defined[:, None], num / below[:, None], 0.0).sum(axis=0)
         return np.where(count > 0, value, np.nan)
-    below = scale.sum(axis=0)
-    above = np.where(scale[:, None] > 0, num, 0.0).sum(axis=0)
+    if statistic.centres:
+        squares = np.einsum("cbaa->a", observed.num)
+        below = np.where((scale > 0).any(axis=0), np.sqrt(squares[:-1] * squares[-1]), 0.0)
+        above = num.sum(axis=0)
+    else:
+        below = scale.sum(axis=0)
+        above = np.where(scale[:, None] > 0, num, 0.0).sum(axis=0)
     return np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)

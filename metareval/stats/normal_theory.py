@@ -54,7 +54,7 @@ def williams(r_xy: float, r_zy: float, r_xz: float, n: int) -> tuple[float, floa
     --------
     >>> t, p = williams(0.4, 0.5, 0.1, 103)
     >>> round(t, 3), round(p, 3)
-    (-0.894, 0.373)
+    (-0.891, 0.375)
     """
     if n < 4 or any(math.isnan(r) for r in (r_xy, r_zy, r_xz)):
         return math.nan, math.nan

@@ -36,8 +36,8 @@ def positive_probability(d: FloatArray) -> FloatArray:
     >>> import numpy as np
     >>> float(positive_probability(np.array([1.0, -1.0])))
     0.5
-    >>> float(positive_probability(np.array([1.0, 1.0, -2.0]))).__round__(6)
-    0.444444
+    >>> positive_probability(np.array([[1.0, 1.0, -2.0], [2.0, 2.0, 0.0]])).round(6)
+    array([0.555556, 1.      ])
     """
     d = np.asarray(d, dtype=np.float64)
     largest = np.abs(d).max(axis=-1, keepdims=True)

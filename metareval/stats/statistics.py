@@ -53,13 +53,11 @@ class Statistic:
 
     def weighted(self, x: FloatArray, w: FloatArray, cells: Sequence[Rows]) -> CellSums:
         """Sums for rows drawn ``w`` times: x (n, k), w (b, n)."""
-        parts = [self._weighted(x[rows], w[:, rows]) for rows in cells]
-        return CellSums(np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts]))
+        return _stack([self._weighted(x[rows], w[:, rows]) for rows in cells], len(w), x.shape[-1])
 
     def batch(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
         """Sums for b different tables: x (b, n, k)."""
-        parts = [self._batch(x[:, rows]) for rows in cells]
-        return CellSums(np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts]))
+        return _stack([self._batch(x[:, rows]) for rows in cells], len(x), x.shape[-1])
 
     def permuted(
         self, x: FloatArray, y: FloatArray, perms: Rows, cells: Sequence[Rows]
@@ -84,6 +82,13 @@ class Statistic:
 
     def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         raise NotImplementedError
+
+
+def _stack(parts: Sequence[tuple[FloatArray, FloatArray]], b: int, k: int) -> CellSums:
+    """Stack the sums of cells; a table without rows has no cells."""
+    if not parts:
+        return CellSums(np.zeros((0, b, k, k)), np.zeros((0, b, k, k)))
+    return CellSums(np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts]))
 
 
 def _upper(k: int) -> tuple[Rows, Rows]:

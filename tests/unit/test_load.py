@@ -153,7 +153,7 @@ def test_notes_that_mix_numbers_and_text_need_the_metrics_named(tmp_path: Path) 
 
 def test_bad_arguments(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
-    with pytest.raises(ArgumentError, match=r"Unknown format 'xls'.*Known: csv, json, jsonl"):
+    with pytest.raises(ArgumentError, match=r"Unknown format 'xls'.*Known: 'csv', 'json', 'jsonl'"):
         mr.read_table(path, format="xls")
     with pytest.raises(ArgumentError, match=r"got DataFrame.*from_frame"):
         mr.read_table(pd.DataFrame())  # type: ignore[arg-type]

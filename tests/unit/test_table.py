@@ -237,7 +237,7 @@ def test_shapes_and_columns(frame: pd.DataFrame) -> None:
 
 def test_unknown_and_shared_roles(frame: pd.DataFrame) -> None:
     bad(frame, "Unknown oracle column 'distanc'", "'distance'", oracle="distanc")
-    bad(frame, "Unknown metric column 'FX'. Known: FA, RA", metrics=["FX"], **ROLES)
+    bad(frame, "Unknown metric column 'FX'. Known: 'FA', 'RA'", metrics=["FX"], **ROLES)
     bad(frame, "'seed' is named both as item and as replicate", item="seed", replicate="seed")
     bad(frame, "'FA' is named as a metric and has another role", metrics=["FA"], oracle="FA")
     bad(frame, "metrics='FA'", "list of names", metrics="FA")
@@ -260,7 +260,7 @@ def test_select(frame: pd.DataFrame) -> None:
         ({"metrics": ["FX"]}, "Unknown metric 'FX'"),
         ({"metrics": []}, "leaves no metric"),
         ({"metrics": "FA"}, "list of names"),
-        ({"blocks": ["f"]}, "Unknown block 'f'. Known: d, e"),
+        ({"blocks": ["f"]}, "Unknown block 'f'. Known: 'd', 'e'"),
         ({"blocks": []}, "leaves no row"),
         ({"blocks": "d"}, "list of names"),
     ]:

@@ -1,0 +1,431 @@
+"""Command line: each command reads a table, asks one question and shows the result."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import metareval as mr
+from metareval.errors import ArgumentError, MetarevalError
+from metareval.progress import show_progress
+from metareval.results import TEXT_WIDTH, Result, frame_text, plain, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from metareval.table import MetricTable
+
+EXIT_OK = 0
+EXIT_FINDINGS = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+EPILOG = """\
+A table is a CSV, TSV, Parquet, JSON or JSON lines file, or the name of an embedded table
+(metareval datasets lists them). FA, RA, MIA, AD and JS have known directions; give those of
+other metrics with --lower and --higher.
+
+exit codes: 0 done; 1 audit findings at or above --fail-on; 2 the command, file or table cannot be
+used as it stands (the message says why); 130 interrupted.
+"""
+
+_INDENT: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
+
+SEVERITIES = ("info", "warning", "error")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Examples
+    --------
+    >>> from metareval.cli import main
+    >>> main(["plan", "--rho", "0.5", "--models", "12"])  # doctest: +ELLIPSIS
+    Plan (spearman, power 0.8, alpha 0.05 over 1 tests)
+    ...
+    0
+    """
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if not hasattr(options, "run"):
+        parser.print_help()
+        return EXIT_USAGE
+    try:
+        with show_progress():
+            code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except MetarevalError as error:
+        print(f"metareval: {printable(str(error))}", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print("metareval: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (as with `| head`): nothing is left to say, nor anywhere to say it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="metareval",
+        description="Find out whether your evaluation metrics can be trusted.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"metareval {mr.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], text: str, *, table: bool = True
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            epilog=EPILOG if table else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(run=run)
+        sub.add_argument("--json", action="store_true", help="print JSON for programs")
+        return sub
+
+    sub = command("report", _report, "write a page, figures and tables that answer every question")
+    _table_options(sub, default="unifiedunl")
+    sub.add_argument("--out", default="report", metavar="FOLDER", help="default: report")
+    _draw_options(sub)
+
+    sub = command("audit", _audit, "check a table for what makes its conclusions unsafe")
+    _table_options(sub, optional=True)
+    sub.add_argument("--explain", metavar="CODE", help="explain a rule, or all of them with 'all'")
+    sub.add_argument("--select", nargs="+", metavar="CODE", help="run these rules only")
+    sub.add_argument("--ignore", nargs="+", metavar="CODE", help="leave these rules out")
+    sub.add_argument(
+        "--fail-on",
+        choices=(*SEVERITIES, "never"),
+        default="never",
+        help="exit with 1 when there is a finding this severe or more (default: never)",
+    )
+
+    sub = command("agreement", _agreement, "measure which metrics rank the models alike")
+    _table_options(sub)
+    _estimate_options(sub, statistic="kendall")
+    _draw_options(sub)
+
+    sub = command("clusters", _clusters, "group metrics, and say which groups oppose each other")
+    _table_options(sub)
+    sub.add_argument("--clusters", type=int, metavar="N", help="default: by silhouette")
+    _estimate_options(sub, statistic="kendall", protocol=False)
+    _draw_options(sub)
+
+    sub = command("reliability", _reliability, "measure which metrics track the oracle")
+    _table_options(sub)
+    _estimate_options(sub, statistic="spearman")
+    sub.add_argument("--unit", choices=("cell", "row"), default="cell", help="what is independent")
+    _draw_options(sub)
+
+    sub = command("compare", _compare, "compare how well pairs of metrics track the oracle")
+    _table_options(sub)
+    _estimate_options(sub, statistic="spearman", protocol=False)
+    _draw_options(sub)
+
+    sub = command("uqs", _uqs, "fit the Unified Quality Score, and rank the items with it")
+    _table_options(sub)
+    _score_options(sub)
+    _draw_options(sub)
+
+    sub = command("perturb", _perturb, "test how far the score's ranking depends on its weights")
+    _table_options(sub)
+    _score_options(sub)
+    _draw_options(sub)
+
+    sub = command("plan", _plan, "say how many models a study needs", table=False)
+    sub.add_argument("--rho", type=float, default=0.5, help="correlation to find (default: 0.5)")
+    sub.add_argument("--models", type=int, metavar="N", help="independent models at hand")
+    sub.add_argument("--tests", type=int, metavar="N", default=1, help="tests that share alpha")
+    sub.add_argument("--power", type=float, default=0.8, help="default: 0.8")
+    sub.add_argument("--alpha", type=float, default=0.05, help="default: 0.05")
+    sub.add_argument("--between", type=float, default=0.5, help="correlation between two metrics")
+    sub.add_argument("--statistic", choices=("spearman", "kendall", "pearson"), default="spearman")
+
+    command("datasets", _datasets, "list the embedded tables", table=False)
+    return parser
+
+
+def _table_options(
+    parser: argparse.ArgumentParser, *, default: str | None = None, optional: bool = False
+) -> None:
+    text = "file, or name of an embedded table"
+    if default:
+        parser.add_argument(
+            "table", nargs="?", default=default, help=f"{text} (default: {default})"
+        )
+    else:
+        parser.add_argument("table", nargs="?" if optional else None, help=text)
+    roles = parser.add_argument_group("what the columns are (for a file)")
+    roles.add_argument("--metrics", nargs="+", metavar="NAME", help="metric columns")
+    roles.add_argument("--lower", nargs="+", metavar="NAME", default=[], help="lower is better")
+    roles.add_argument("--higher", nargs="+", metavar="NAME", default=[], help="higher is better")
+    roles.add_argument("--oracle", metavar="NAME", help="distance to the oracle")
+    roles.add_argument("--block", nargs="+", metavar="NAME", help="what must not be mixed")
+    roles.add_argument("--item", nargs="+", metavar="NAME", help="what is ranked")
+    roles.add_argument("--replicate", nargs="+", metavar="NAME", help="repeats of an item")
+
+
+def _estimate_options(
+    parser: argparse.ArgumentParser, *, statistic: str, protocol: bool = True
+) -> None:
+    parser.add_argument("--statistic", default=statistic, help=f"default: {statistic}")
+    parser.add_argument(
+        "--estimate",
+        default="stratified",
+        choices=("stratified", "mean", "pooled"),
+        help="default: stratified",
+    )
+    if protocol:
+        parser.add_argument(
+            "--protocol", choices=("published",), help="reproduce arXiv:2605.02206 instead"
+        )
+
+
+def _score_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights", default="stratified", choices=("stratified", "pooled", "cross_fitted")
+    )
+    parser.add_argument(
+        "--protocol", choices=("published",), help="reproduce arXiv:2605.02206 instead"
+    )
+    parser.add_argument(
+        "--transform",
+        nargs="+",
+        metavar="NAME=TRANSFORM",
+        default=[],
+        help="map a metric outside [0, 1]: reciprocal (lower is better) or saturation",
+    )
+
+
+def _draw_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--resamples", type=int, default=10_000, metavar="N", help="draws (default: 10000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+
+
+def _directions(options: argparse.Namespace) -> dict[str, str] | None:
+    both = sorted(set(options.lower) & set(options.higher))
+    if both:
+        raise ArgumentError(
+            f"{', '.join(map(repr, both))} stands under both --lower and --higher; "
+            "a metric has one direction."
+        )
+    given = {**dict.fromkeys(options.lower, "lower"), **dict.fromkeys(options.higher, "higher")}
+    return given or None
+
+
+def _table(options: argparse.Namespace) -> MetricTable:
+    from metareval.datasets import resolve_table
+
+    return resolve_table(
+        options.table,
+        metrics=options.metrics,
+        directions=_directions(options),
+        oracle=options.oracle,
+        block=options.block,
+        item=options.item,
+        replicate=options.replicate,
+    )
+
+
+def _show(result: Result, options: argparse.Namespace) -> int:
+    _print(result.to_dict() if options.json else None, repr(result))
+    return EXIT_OK
+
+
+def _print(data: Any, text: str) -> None:
+    if data is None:
+        print(text)
+    else:
+        print(json.dumps(data, indent=2, allow_nan=False))
+
+
+def _text(frame: pd.DataFrame) -> str:
+    return frame_text(frame, width=TEXT_WIDTH)
+
+
+def _report(options: argparse.Namespace) -> int:
+    done = mr.report(_table(options), options.out, n_resamples=options.resamples, rng=options.seed)
+    if options.json:
+        _print(done.to_dict(), "")
+    else:
+        print(f"Wrote {done.path} and {len(done.files) - 1} files beside it.")
+        print("Open it in a browser; no network is needed.")
+    return EXIT_OK
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from metareval.auditing import explain, rules
+
+    if options.explain:
+        codes = list(rules().index) if options.explain == "all" else [options.explain]
+        texts = [explain(code) for code in codes]
+        _print([asdict(t) for t in texts] if options.json else None, "\n\n".join(map(str, texts)))
+        return EXIT_OK
+    if options.table is None:
+        raise ArgumentError("Name a table to audit, or a rule with --explain CODE.")
+    result = mr.audit(_table(options), select=options.select, ignore=options.ignore)
+    _print(result.to_dict() if options.json else None, _findings(result))
+    if options.fail_on == "never" or not result.worst:
+        return EXIT_OK
+    reached = SEVERITIES.index(result.worst) >= SEVERITIES.index(options.fail_on)
+    return EXIT_FINDINGS if reached else EXIT_OK
+
+
+def _findings(result: Any) -> str:
+    lines = [textwrap.fill(printable(result.headline()), TEXT_WIDTH)]
+    for finding in result.findings:
+        lines.append("")
+        lines.append(f"{finding.code} {finding.severity.upper()} ({finding.rule})")
+        for text in (finding.message, f"-> {finding.advice}"):
+            lines += textwrap.wrap(printable(text), TEXT_WIDTH, **_INDENT)
+    if result.findings:
+        lines += ["", f"Explain a rule: metareval audit --explain {result.findings[0].code}"]
+    return "\n".join(lines)
+
+
+def _agreement(options: argparse.Namespace) -> int:
+    result = mr.agreement(
+        _table(options),
+        statistic=options.statistic,
+        estimate=options.estimate,
+        protocol=options.protocol,
+        n_resamples=options.resamples,
+        rng=options.seed,
+    )
+    return _show(result, options)
+
+
+def _clusters(options: argparse.Namespace) -> int:
+    result = mr.cluster_metrics(
+        _table(options),
+        n_clusters=options.clusters,
+        statistic=options.statistic,
+        estimate=options.estimate,
+        n_resamples=options.resamples,
+        rng=options.seed,
+    )
+    opposition = "" if result.opposition.empty else f"\n\n{_text(result.opposition)}"
+    _print(result.to_dict() if options.json else None, f"{result!r}{opposition}")
+    return EXIT_OK
+
+
+def _reliability(options: argparse.Namespace) -> int:
+    result = mr.reliability(
+        _table(options),
+        statistic=options.statistic,
+        estimate=options.estimate,
+        protocol=options.protocol,
+        unit=options.unit,
+        n_resamples=options.resamples,
+        rng=options.seed,
+    )
+    return _show(result, options)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    result = mr.compare_metrics(
+        _table(options),
+        statistic=options.statistic,
+        estimate=options.estimate,
+        n_resamples=options.resamples,
+        rng=options.seed,
+    )
+    return _show(result, options)
+
+
+def _fit(options: argparse.Namespace, table: MetricTable) -> mr.UQS:
+    transforms = {}
+    for text in options.transform:
+        name, equals, transform = text.rpartition("=")
+        if not equals:
+            raise ArgumentError(f"--transform got {text!r}; write NAME=TRANSFORM.")
+        transforms[name] = transform
+    return mr.UQS.fit(
+        table,
+        protocol=options.protocol,
+        weights=options.weights,
+        transforms=transforms or None,
+        n_resamples=options.resamples,
+        rng=options.seed,
+    )
+
+
+def _uqs(options: argparse.Namespace) -> int:
+    import pandas as pd
+
+    table = _table(options)
+    uqs = _fit(options, table)
+    items = pd.DataFrame({"score": uqs.score(table), "rank": uqs.rank(table).astype("Int64")})
+    items = items.sort_values("rank", kind="stable")
+    if options.json:
+        _print({**uqs.to_dict(), "items": plain(items)}, "")
+        return EXIT_OK
+    print(repr(uqs))
+    print(f"\n{frame_text(items, digits=4)}")
+    if not uqs.validation.empty:
+        print(f"\nLeave one block out:\n{_text(uqs.validation.drop(columns='parts'))}")
+    return EXIT_OK
+
+
+def _perturb(options: argparse.Namespace) -> int:
+    table = _table(options)
+    result = mr.perturb(
+        _fit(options, table),
+        table,
+        protocol=options.protocol,
+        n_resamples=options.resamples,
+        rng=options.seed,
+    )
+    _print(
+        result.to_dict() if options.json else None,
+        f"{result!r}\n\nProbability that the row's item outranks the column's:\n"
+        f"{_text(result.outranks)}\n\nSmallest change of weights that reverses neighbours:\n"
+        f"{_text(result.reversals[['distance', 'status']])}",
+    )
+    return EXIT_OK
+
+
+def _plan(options: argparse.Namespace) -> int:
+    result = mr.plan(
+        rho=options.rho,
+        n_units=options.models,
+        tests=options.tests,
+        power=options.power,
+        alpha=options.alpha,
+        between=options.between,
+        statistic=options.statistic,
+    )
+    return _show(result, options)
+
+
+def _datasets(options: argparse.Namespace) -> int:
+    frame = mr.list_datasets()
+    if options.json:
+        _print(plain(frame.reset_index().to_dict(orient="records")), "")
+        return EXIT_OK
+    for name, row in frame.iterrows():
+        print(printable(f"{name} ({row['rows']} rows: {row['metrics']}; {row['licence']})"))
+        for text in (row["title"], row["citation"], row["source"]):
+            print(textwrap.fill(printable(str(text)), TEXT_WIDTH, **_INDENT))
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

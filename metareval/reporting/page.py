@@ -1,0 +1,126 @@
+"""From an analysis to the HTML page."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+from metareval.reporting.analysis import Analysis
+from metareval.reporting.parts import Page, Picture
+from metareval.reporting.sections import all_sections
+from metareval.reporting.verdict import in_short, tiles
+from metareval.reporting.wording import name, number, plural
+from metareval.results import printable, shorten
+
+# Evidence is for looking up, not for reading in full: the JSON file holds all of it.
+MOST_ENTRIES = 30
+MOST_CHARACTERS = 300
+_LINK = re.compile(r"https://[^\s,;<>\"']*[^\s,;<>\"'.)]|arXiv:\d{4}\.\d{4,5}")
+
+
+def build_page(analysis: Analysis, title: str | None) -> Page:
+    """Return the content of the page, figures drawn."""
+    table = analysis.table
+    return Page(
+        title=shorten(printable(title), 200) if title else "Can these metrics be trusted?",
+        subtitle=(
+            f"{name(table.name)}: {plural(len(table.metrics), 'metric')}, "
+            f"{plural(len(table), 'row')}, {plural(table.n_units, 'independent unit')}"
+        ),
+        verdict=in_short(analysis),
+        tiles=tiles(analysis),
+        sections=all_sections(analysis),
+    )
+
+
+def render_page(page: Page, facts: dict[str, Any]) -> str:
+    """Return the page as one self-contained HTML document.
+
+    Parameters
+    ----------
+    page : Page
+    facts : dict
+        What the footer says about how the page was made.
+    """
+    import jinja2
+
+    folder = files(__package__) / "templates"
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda n: (folder / n).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["linked"] = _linked
+    environment.filters["evidence"] = _evidence
+    environment.filters["picture"] = _picture
+    return environment.get_template("report.html.j2").render(page=page, facts=facts)
+
+
+def _picture(picture: Picture) -> Any:
+    from markupsafe import Markup, escape
+
+    title = str(escape(picture.caption))
+    return Markup(picture.drawing.inline(f"figure-{picture.slug}", title))
+
+
+def _linked(text: str) -> Any:
+    """Escape a text and turn addresses in it into links, which load nothing until followed."""
+    from markupsafe import Markup, escape
+
+    out, at = Markup(""), 0
+    for found in _LINK.finditer(text):
+        shown = found.group()
+        address = (
+            f"https://arxiv.org/abs/{shown.removeprefix('arXiv:')}"
+            if shown.startswith("arXiv:")
+            else shown
+        )
+        out += escape(text[at : found.start()])
+        out += Markup('<a href="{}" rel="noreferrer">{}</a>').format(address, shown)
+        at = found.end()
+    return out + escape(text[at:])
+
+
+def _evidence(value: Any) -> list[tuple[str, str]]:
+    """Lay nested evidence out as lines of a key and a value."""
+    lines: list[tuple[str, str]] = []
+    _collect(value, "", lines)
+    if len(lines) > MOST_ENTRIES:
+        rest = len(lines) - MOST_ENTRIES
+        lines = [*lines[:MOST_ENTRIES], ("", f"and {rest} more in results.json")]
+    return lines
+
+
+def _collect(value: Any, key: str, lines: list[tuple[str, str]]) -> None:
+    if isinstance(value, dict) and not _flat(value):
+        for k, v in value.items():
+            _collect(v, f"{key} / {k}" if key else str(k), lines)
+    elif isinstance(value, list) and not all(_scalar(v) for v in value):
+        for i, v in enumerate(value, start=1):
+            _collect(v, f"{key} {i}", lines)
+    else:
+        lines.append((name(key.replace("_", " ")), _inline(value)))
+
+
+def _flat(value: dict[str, Any]) -> bool:
+    return all(
+        _scalar(v) or (isinstance(v, list) and all(_scalar(x) for x in v)) for v in value.values()
+    ) and len(json.dumps(value)) <= MOST_CHARACTERS
+
+
+def _scalar(value: Any) -> bool:
+    return not isinstance(value, (dict, list))
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name(str(k).replace('_', ' '))}: {_inline(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        shown = ", ".join(_inline(v) for v in value[:MOST_ENTRIES])
+        return shown + (f" and {len(value) - MOST_ENTRIES} more" if len(value) > MOST_ENTRIES else "")
+    return number(value) if value is None or isinstance(value, (int, float)) else name(value)

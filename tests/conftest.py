@@ -1,0 +1,31 @@
+"""Profiles of Hypothesis, and the tables that many tests read."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import metareval as mr
+
+settings.register_profile(
+    "quick", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session")
+def released() -> mr.MetricTable:
+    return mr.load_dataset("unifiedunl")
+
+
+@pytest.fixture(scope="session")
+def unimodal() -> mr.MetricTable:
+    return mr.load_dataset("unifiedunl-unimodal")
+
+
+@pytest.fixture(scope="session")
+def blip2() -> mr.MetricTable:
+    return mr.load_dataset("unifiedunl-blip2")

@@ -1,0 +1,201 @@
+"""Association statistics against scipy, R and brute force."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from metareval.stats.association import association, combine, permuted_association
+from metareval.stats.statistics import STATISTICS, get_statistic
+
+SCIPY = {
+    "kendall": lambda a, b: scipy.stats.kendalltau(a, b).statistic,
+    "kendall_c": lambda a, b: scipy.stats.kendalltau(a, b, variant="c").statistic,
+    "spearman": lambda a, b: scipy.stats.spearmanr(a, b).statistic,
+    "pearson": lambda a, b: scipy.stats.pearsonr(a, b).statistic,
+}
+
+
+def scipy_value(name: str, a: np.ndarray, b: np.ndarray) -> float:
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return math.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return float(SCIPY[name](a, b))
+
+
+def tables(seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    out = []
+    for n in (2, 3, 4, 7, 36, 70, 150):
+        out.append(rng.normal(size=(n, 4)))
+        out.append(rng.integers(0, 3, size=(n, 4)).astype(float))
+        out.append(np.round(rng.normal(size=(n, 4)), 1))
+    return out
+
+
+@pytest.mark.parametrize("name", sorted(SCIPY))
+def test_equals_scipy_with_and_without_ties(name: str) -> None:
+    # Both sum in float64 and divide once or twice: a few units in the last place.
+    for x in tables(0):
+        rows = [np.arange(len(x))]
+        found = association(x, rows, get_statistic(name), "pooled")[0]
+        for a, b in itertools.product(range(4), repeat=2):
+            expected = scipy_value(name, x[:, a], x[:, b])
+            np.testing.assert_allclose(found[a, b], expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["kendall", "spearman"])
+def test_infinities_are_ordered_as_scipy_orders_them(name: str) -> None:
+    x = np.array([[1.0, 2.0], [np.inf, 3.0], [2.0, np.inf], [-np.inf, 1.0], [np.inf, 0.0]])
+    found = association(x, [np.arange(5)], get_statistic(name), "pooled")[0, 0, 1]
+    ranks = scipy.stats.rankdata(x, axis=0)
+    assert found == pytest.approx(scipy_value(name, ranks[:, 0], ranks[:, 1]), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(SCIPY))
+def test_missing_rows_are_dropped_pair_by_pair(name: str) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 5, size=(20, 3)).astype(float)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    found = association(x, [np.arange(20)], get_statistic(name), "pooled")[0]
+    for a, b in itertools.combinations(range(3), 2):
+        both = ~np.isnan(x[:, [a, b]]).any(axis=1)
+        expected = scipy_value(name, x[both, a], x[both, b])
+        assert found[a, b] == pytest.approx(expected, abs=1e-12)
+        assert found[b, a] == pytest.approx(expected, abs=1e-12)
+
+
+def test_r_values() -> None:
+    # R 4.2.2: x <- c(1,2,2,3,5,4,4,6); y <- c(2,1,3,3,6,5,4,4)
+    # cor(x, y, method = "kendall"); cor(x, y, method = "spearman")
+    x = np.array([[1, 2, 2, 3, 5, 4, 4, 6], [2, 1, 3, 3, 6, 5, 4, 4]], dtype=float).T
+    rows = [np.arange(8)]
+    assert association(x, rows, get_statistic("kendall"), "pooled")[0, 0, 1] == pytest.approx(
+        0.692307692307692, abs=1e-14
+    )
+    assert association(x, rows, get_statistic("spearman"), "pooled")[0, 0, 1] == pytest.approx(
+        0.829268292682927, abs=1e-14
+    )
+
+
+def test_stratified_kendall_by_hand() -> None:
+    # Block 1: pairs (1,2), (1,3), (2,3): two concordant, one tied in the second column.
+    # Block 2: one discordant pair. Block 3: constant in the first column, adds nothing.
+    x = np.array([[1, 1], [2, 2], [3, 2], [1, 2], [2, 1], [5, 1], [5, 2]], dtype=float)
+    cells = [np.array([0, 1, 2]), np.array([3, 4]), np.array([5, 6])]
+    found = association(x, cells, get_statistic("kendall"), "stratified")[0, 0, 1]
+    assert found == pytest.approx((2 - 1) / (math.sqrt(3 * 2) + 1), abs=1e-15)
+    mean = association(x, cells, get_statistic("kendall"), "mean")[0, 0, 1]
+    assert mean == pytest.approx((2 / math.sqrt(6) - 1) / 2, abs=1e-15)
+
+
+def test_stratified_spearman_is_the_correlation_of_centred_ranks() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.integers(0, 4, size=(30, 2)).astype(float)
+    block = np.repeat([0, 1, 2], 10)
+    centred = np.empty_like(x)
+    for b in range(3):
+        for a in range(2):
+            ranks = scipy.stats.rankdata(x[block == b, a])
+            centred[block == b, a] = ranks - ranks.mean()
+    cells = [np.flatnonzero(block == b) for b in range(3)]
+    found = association(x, cells, get_statistic("spearman"), "stratified")[0, 0, 1]
+    assert found == pytest.approx(np.corrcoef(centred.T)[0, 1], abs=1e-12)
+
+
+def test_pairwise_accuracy_by_hand() -> None:
+    # Six pairs: (0,1) tie met by a tie, (0,2) (0,3) (1,2) (1,3) agree, (2,3) tie not met.
+    x = np.array([[1, 5], [1, 5], [2, 6], [2, 7]], dtype=float)
+    found = association(x, [np.arange(4)], get_statistic("acc_eq"), "pooled")[0, 0, 1]
+    assert Fraction(found).limit_denominator(100) == Fraction(5, 6)
+
+
+def test_tie_calibration_equals_a_search_over_all_thresholds() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        n = int(rng.integers(3, 9))
+        metric = np.round(rng.normal(size=n), 1)
+        gold = rng.integers(0, 3, size=n).astype(float)
+        if np.ptp(metric) == 0 or np.ptp(gold) == 0:
+            continue
+        best = 0.0
+        pairs = list(itertools.combinations(range(n), 2))
+        gaps = {abs(metric[i] - metric[j]) for i, j in pairs} | {0.0}
+        for eps in gaps:
+            right = sum(
+                (abs(metric[i] - metric[j]) <= eps and gold[i] == gold[j])
+                or (
+                    abs(metric[i] - metric[j]) > eps
+                    and np.sign(metric[i] - metric[j]) == np.sign(gold[i] - gold[j])
+                )
+                for i, j in pairs
+            )
+            best = max(best, right / len(pairs))
+        x = np.column_stack([metric, gold])
+        found = association(x, [np.arange(n)], get_statistic("acc_eq_calibrated"), "pooled")
+        assert found[0, 0, 1] == pytest.approx(best, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(STATISTICS))
+@pytest.mark.parametrize("estimate", ["stratified", "mean"])
+def test_weights_are_repeated_rows(name: str, estimate: str) -> None:
+    """A weighted draw equals the statistic of the rows written out, self-pairs left out."""
+    rng = np.random.default_rng(4)
+    statistic = get_statistic(name)
+    for _ in range(10):
+        n = 9
+        x = rng.integers(0, 4, size=(n, 2)).astype(float)
+        cells = [np.arange(5), np.arange(5, n)]
+        weights = rng.multinomial(n, np.full(n, 1 / n), size=3).astype(float)
+        found = association(x, cells, statistic, estimate, weights)
+        for b, w in enumerate(weights.astype(int)):
+            drawn = np.repeat(np.arange(n), w)
+            written = [np.flatnonzero(np.isin(drawn, rows)) for rows in cells]
+            kept = [rows for rows in written if len(rows)]
+            if name.startswith("acc_eq"):
+                continue  # counts pairs of different models only, which rows do not show
+            expected = association(x[drawn], kept, statistic, estimate)[0]
+            np.testing.assert_allclose(found[b], expected, atol=1e-12)
+
+
+def test_pairwise_accuracy_leaves_out_pairs_of_one_model_with_itself() -> None:
+    x = np.array([[1, 2], [2, 1], [3, 3]], dtype=float)
+    weights = np.array([[2.0, 0.0, 1.0]])
+    found = association(x, [np.arange(3)], get_statistic("acc_eq"), "pooled", weights)
+    assert found[0, 0, 1] == 1.0
+
+
+@pytest.mark.parametrize("name", sorted(STATISTICS))
+@pytest.mark.parametrize("estimate", ["stratified", "mean"])
+def test_permuting_is_the_statistic_of_the_permuted_table(name: str, estimate: str) -> None:
+    rng = np.random.default_rng(5)
+    statistic = get_statistic(name)
+    x = rng.integers(0, 4, size=(12, 3)).astype(float)
+    cells = [np.arange(5), np.arange(5, 12)]
+    perms = np.array([np.concatenate([rng.permutation(c) for c in cells]) for _ in range(20)])
+    found = permuted_association(x[:, :2], x[:, 2], perms, cells, statistic, estimate)
+    for b, perm in enumerate(perms):
+        moved = np.column_stack([x[:, :2], x[perm, 2]])
+        expected = association(moved, cells, statistic, estimate)[0, :2, 2]
+        np.testing.assert_allclose(found[b], expected, atol=1e-12)
+        batch = combine(statistic.batch(moved[None], cells), statistic, estimate)[0, :2, 2]
+        np.testing.assert_allclose(batch, expected, atol=1e-12)
+
+
+def test_kendall_batches_drop_missing_rows_pair_by_pair() -> None:
+    rng = np.random.default_rng(6)
+    x = rng.integers(0, 4, size=(5, 12, 3)).astype(float)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    statistic = get_statistic("kendall")
+    found = combine(statistic.batch(x, [np.arange(12)]), statistic, "pooled")
+    for b in range(5):
+        expected = association(x[b], [np.arange(12)], statistic, "pooled")[0]
+        for a, c in itertools.combinations(range(3), 2):
+            assert found[b, a, c] == pytest.approx(expected[a, c], abs=1e-12, nan_ok=True)

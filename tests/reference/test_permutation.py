@@ -1,0 +1,197 @@
+"""Permutation and bootstrap machinery against enumeration and scipy."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+import metareval as mr
+from metareval.errors import ArgumentError
+from metareval.stats.intervals import percentile_interval
+from metareval.stats.resample import (
+    Layout,
+    bootstrap_weights,
+    count_permutations,
+    resampling_pvalue,
+    resolve_rng,
+    unit_permutations,
+    unit_swaps,
+)
+
+
+def layout(block: list[int], unit: list[int], slot: list[int]) -> Layout:
+    return Layout(*(np.array(v, dtype=np.intp) for v in (block, unit, slot)))
+
+
+def test_exact_reliability_equals_scipy_permutation_test() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"FA": rng.integers(0, 4, 7) / 4, "d": rng.random(7)})
+    found = mr.reliability(frame[["FA"]], frame["d"], n_resamples=100, rng=0)
+    assert found.exact
+    expected = scipy.stats.permutation_test(
+        (-frame["FA"].to_numpy(),),
+        lambda x: scipy.stats.spearmanr(x, -frame["d"]).statistic,
+        permutation_type="pairings",
+        n_resamples=np.inf,
+    )
+    row = found.to_frame().loc["FA"]
+    assert row["rho"] == pytest.approx(expected.statistic, abs=1e-12)
+    assert row["pvalue"] == pytest.approx(expected.pvalue, abs=1e-12)
+
+
+def test_exact_pvalues_equal_r_without_ties() -> None:
+    # R 4.2.2: x <- c(3,1,4,1.5,5,9,2); y <- c(2,7,1,8,2.8,1.8,2.9)
+    # cor.test(x, y, method = "kendall", exact = TRUE)$p.value, and "spearman"
+    frame = pd.DataFrame({"m": [3, 1, 4, 1.5, 5, 9, 2], "d": [2, 7, 1, 8, 2.8, 1.8, 2.9]})
+    for statistic, p in (("kendall", 0.0690476190476191), ("spearman", 0.048015873015873)):
+        found = mr.reliability(
+            frame[["m"]], frame["d"], statistic=statistic, directions={"m": "higher"}, rng=0
+        )
+        assert found.frame.loc["m", "pvalue"] == pytest.approx(p, abs=1e-12)
+
+
+def test_permutations_move_whole_units_within_blocks() -> None:
+    design = layout([0] * 6 + [1] * 4, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4], [0, 1] * 5)
+    found = unit_permutations(design, 10, np.random.default_rng(0))
+    assert found.exact
+    assert len(found.rows) == count_permutations(design) == math.factorial(3) * 2
+    assert len(np.unique(found.rows, axis=0)) == len(found.rows)
+    for rows in found.rows:
+        assert (design.block[rows] == design.block).all()
+        assert (design.slot[rows] == design.slot).all()
+        for unit in range(5):
+            assert len(np.unique(design.unit[rows][design.unit == unit])) == 1
+
+
+def test_units_with_other_replicates_are_not_exchanged() -> None:
+    design = layout([0] * 5, [0, 0, 1, 1, 2], [0, 1, 0, 1, 0])
+    assert count_permutations(design) == 2
+    found = unit_permutations(design, 10, np.random.default_rng(0))
+    assert {tuple(r) for r in found.rows} == {(0, 1, 2, 3, 4), (2, 3, 0, 1, 4)}
+
+
+def test_drawn_permutations_are_uniform() -> None:
+    n = 30
+    design = layout([0] * n, list(range(n)), [0] * n)
+    found = unit_permutations(design, 6000, np.random.default_rng(0))
+    assert not found.exact
+    counts = np.bincount(found.rows[:, 0], minlength=n)
+    assert scipy.stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_bootstrap_keeps_units_and_blocks() -> None:
+    design = layout([0] * 6 + [1] * 2, [0, 0, 1, 1, 2, 2, 3, 3], [0, 1] * 4)
+    weights = np.concatenate(list(bootstrap_weights(design, 2500, np.random.default_rng(0))))
+    assert weights.shape == (2500, 8)
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, :6].sum(axis=1) == 6).all()
+    assert (weights[:, 6:] == 1).all()
+    assert weights[:, 0].mean() == pytest.approx(1, abs=0.06)
+
+
+def test_draws_do_not_depend_on_how_many_follow() -> None:
+    design = layout([0, 0, 1, 1, 1], [0, 1, 2, 3, 4], [0] * 5)
+    few = np.concatenate(list(bootstrap_weights(design, 1000, np.random.default_rng(3))))
+    many = np.concatenate(list(bootstrap_weights(design, 3000, np.random.default_rng(3))))
+    np.testing.assert_array_equal(few, many[:1000])
+
+
+def test_swaps_are_listed_once_and_whole() -> None:
+    unit = np.array([0, 0, 1, 2])
+    found = unit_swaps(unit, 4, np.random.default_rng(0))
+    assert found.exact
+    assert len(np.unique(found.rows, axis=0)) == 8
+    assert (found.rows[:, 0] == found.rows[:, 1]).all()
+    drawn = unit_swaps(np.arange(40), 500, np.random.default_rng(0))
+    assert not drawn.exact
+    assert drawn.rows.mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_paired_permutation_equals_an_enumeration() -> None:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"a": rng.random(7), "b": rng.random(7), "d": rng.random(7)})
+    found = mr.compare_metrics(
+        frame[["a", "b"]], frame["d"], directions={"a": "higher", "b": "higher"}, rng=0
+    )
+    assert found.exact
+    ranks = {c: scipy.stats.rankdata(frame[c]) for c in ("a", "b")}
+    y = -frame["d"].to_numpy()
+    null = []
+    for swap in itertools.product([False, True], repeat=7):
+        first = np.where(swap, ranks["b"], ranks["a"])
+        second = np.where(swap, ranks["a"], ranks["b"])
+        null.append(
+            scipy.stats.spearmanr(first, y).statistic - scipy.stats.spearmanr(second, y).statistic
+        )
+    null = np.array(null)
+    observed = null[0]
+    p = 2 * min((null >= observed - 1e-9).mean(), (null <= observed + 1e-9).mean())
+    assert found.frame.iloc[0]["difference"] == pytest.approx(observed, abs=1e-12)
+    assert found.frame.iloc[0]["pvalue"] == pytest.approx(min(p, 1.0), abs=1e-12)
+
+
+def test_monte_carlo_p_is_never_zero_and_undefined_draws_count_against() -> None:
+    draws = np.zeros(99)
+    assert resampling_pvalue(1.0, draws, exact=False, alternative="greater") == 0.01
+    draws[:9] = np.nan
+    assert resampling_pvalue(1.0, draws, exact=False, alternative="greater") == 0.1
+    assert resampling_pvalue(1.0, draws, exact=False, alternative="less") == 1.0
+    assert resampling_pvalue(1.0, draws, exact=False) == 0.2
+    assert math.isnan(resampling_pvalue(math.nan, draws, exact=False))
+
+
+def test_equal_up_to_rounding_counts_as_equal() -> None:
+    observed = 0.1 + 0.2
+    assert resampling_pvalue(observed, np.array([0.3, 0.0]), exact=True) == 1.0
+
+
+def test_interval_takes_undefined_draws_as_anything() -> None:
+    draws = np.full(1000, 0.5)
+    draws[:500] = np.linspace(0.4, 0.6, 500)
+    sure = percentile_interval(draws, confidence=0.95, bounds=(-1, 1))
+    assert 0.4 < float(sure.low) < float(sure.high) < 0.6
+    draws[-30:] = np.nan
+    unsure = percentile_interval(draws, confidence=0.95, bounds=(-1, 1))
+    assert (float(unsure.low), float(unsure.high)) == (-1.0, 1.0)
+    assert float(unsure.undefined) == 0.03
+
+
+def test_draws_without_spread_give_no_interval() -> None:
+    for draws in (np.ones(100), np.full(100, np.nan)):
+        found = percentile_interval(draws, confidence=0.95, bounds=(-1, 1))
+        assert np.isnan(found.low)
+        assert np.isnan(found.high)
+
+
+def test_interval_equals_scipy_bootstrap_for_independent_rows() -> None:
+    """Percentile ends of 10,000 draws by two generators: within Monte Carlo error (0.02)."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=36)
+    y = 0.6 * x + rng.normal(size=36)
+    frame = pd.DataFrame({"m": x, "d": -y})
+    found = mr.reliability(frame[["m"]], frame["d"], directions={"m": "higher"}, rng=1).frame
+    expected = scipy.stats.bootstrap(
+        (x, y),
+        lambda a, b: scipy.stats.spearmanr(a, b).statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=3000,
+        method="percentile",
+        rng=2,
+    ).confidence_interval
+    assert found.loc["m", "low"] == pytest.approx(expected.low, abs=0.03)
+    assert found.loc["m", "high"] == pytest.approx(expected.high, abs=0.03)
+
+
+def test_generators_and_seeds() -> None:
+    same = np.random.default_rng(1)
+    assert resolve_rng(same) is same
+    assert resolve_rng(0).random() == resolve_rng(0).random()
+    for bad in (-1, 1.5, "0", True, np.random.RandomState(0)):
+        with pytest.raises(ArgumentError, match="rng is"):
+            resolve_rng(bad)  # type: ignore[arg-type]

@@ -1,0 +1,176 @@
+"""The command line: what it prints, how wide, and how it exits."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import metareval as mr
+from metareval.cli import main
+from metareval.progress import show_progress, stage, track
+
+FAST = ["--resamples", "50"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(list(arguments))
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["datasets"],
+        ["audit", "unifiedunl"],
+        ["audit", "unifiedunl-unimodal"],
+        ["audit", "unifiedunl-blip2"],
+        ["audit", "--explain", "MR001"],
+        ["audit", "--explain", "all"],
+        ["agreement", "unifiedunl", *FAST],
+        ["agreement", "unifiedunl", "--protocol", "published"],
+        ["clusters", "unifiedunl", *FAST],
+        ["reliability", "unifiedunl", *FAST],
+        ["reliability", "unifiedunl", "--statistic", "kendall", "--estimate", "pooled", *FAST],
+        ["compare", "unifiedunl", *FAST],
+        ["uqs", "unifiedunl", *FAST],
+        ["uqs", "unifiedunl", "--weights", "cross_fitted", *FAST],
+        ["perturb", "unifiedunl", *FAST],
+        ["perturb", "unifiedunl", "--protocol", "published"],
+        ["plan", "--rho", "0.4", "--models", "36", "--tests", "5"],
+    ],
+)
+def test_every_command_in_80_columns_and_as_json(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0
+    assert out.strip()
+    assert max(map(len, out.splitlines())) <= 80
+    code, out, _ = run(capsys, *arguments, "--json")
+    assert code == 0
+    assert json.loads(out, parse_constant=pytest.fail)
+
+
+def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "exit codes" in capsys.readouterr().out
+    for command in ("report", "audit", "agreement", "reliability", "uqs", "perturb", "plan"):
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+        assert "--json" in capsys.readouterr().out
+
+
+def test_numbers_are_those_of_the_library(
+    capsys: pytest.CaptureFixture[str], released: mr.MetricTable
+) -> None:
+    _, out, _ = run(capsys, "reliability", "unifiedunl", "--json", *FAST)
+    frame = json.loads(out)["frame"]
+    rho = dict(zip(frame["index"], (row[0] for row in frame["data"]), strict=True))
+    expected = mr.reliability(released, n_resamples=50, rng=0).rho
+    assert rho == pytest.approx(expected.to_dict())
+
+
+def test_a_file_with_roles(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("model,bleu,loss,dist\na,1,3,.1\nb,2,2,.3\nc,3,1,.2\nd,4,0,.4\n")
+    code, out, _ = run(
+        capsys, "reliability", str(path), "--item", "model", "--higher", "bleu",
+        "--lower", "loss", "--oracle", "dist", *FAST,
+    )  # fmt: skip
+    assert code == 0
+    assert "bleu" in out
+    code, _, err = run(capsys, "reliability", str(path), "--oracle", "dist", *FAST)
+    assert code == 2
+    assert "No direction is known for 'bleu', 'loss'" in err
+    code, _, err = run(capsys, "audit", str(path), "--higher", "bleu", "--lower", "bleu", "loss")
+    assert code == 2
+    assert "'bleu' stands under both" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["audit", "no-such-table"], "Unknown table"),
+        (["audit", "missing.csv"], "missing.csv"),
+        (["audit"], "Name a table to audit"),
+        (["audit", "--explain", "MR999"], "Unknown"),
+        (["audit", "unifiedunl", "--select", "MR999"], "Unknown"),
+        (["reliability", "unifiedunl-unimodal"], "has no oracle"),
+        (["agreement", "unifiedunl", "--resamples", "0"], "n_resamples is 0"),
+        (["agreement", "unifiedunl", "--seed", "-1"], "rng is -1"),
+        (["uqs", "unifiedunl", "--transform", "AD"], "NAME=TRANSFORM"),
+        (["perturb", "unifiedunl-unimodal"], "has no oracle"),
+    ],
+)
+def test_errors_are_one_line_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert message in err
+    assert err.startswith("metareval: ")
+    assert len(err.splitlines()) == 1
+    assert not out
+
+
+def test_audit_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "audit", "unifiedunl")[0] == 0
+    assert run(capsys, "audit", "unifiedunl", "--fail-on", "error")[0] == 1
+    assert run(capsys, "audit", "unifiedunl", "--fail-on", "warning", "--select", "MR016")[0] == 0
+    only = run(capsys, "audit", "unifiedunl", "--select", "MR010", "--fail-on", "error")
+    assert only[0] == 0
+    assert "MR010" in only[1]
+    assert run(capsys, "audit", "unifiedunl", "--select", "MR010", "--fail-on", "warning")[0] == 1
+    without = run(capsys, "audit", "unifiedunl", "--ignore", "MR002", "--json")
+    assert "MR002" not in {f["code"] for f in json.loads(without[1])["findings"]}
+
+
+def test_report_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, text, err = run(capsys, "report", "--out", str(out), *FAST)
+    assert code == 0
+    assert str(out / "report.html") in text
+    assert (out / "report.html").is_file()
+    assert err  # says what it is doing
+
+
+def test_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mr, "plan", interrupted)
+    assert main(["plan"]) == 130
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    command = f"{sys.executable} -m metareval.cli audit --explain all | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.startswith("MR001")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter(range(100))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(ticks)))
+    screen, log = Terminal(), io.StringIO()
+    for stream in (screen, log):
+        with show_progress(stream):
+            stage("reading")
+            assert list(track([[1, 2], [3, 4], [5]], total=5, label="draws")) == [
+                [1, 2], [3, 4], [5],
+            ]  # fmt: skip
+    assert "draws:  80%" in screen.getvalue()
+    assert log.getvalue() == "reading\n"
+    assert list(track([1, 2], total=2, label="silent")) == [1, 2]

@@ -23,12 +23,16 @@ _ESCAPES = {
     # After the end of a row these would be read as its options.
     "[": "{[}",
     "*": "{*}",
+    "\N{NO-BREAK SPACE}": "~",
     "\N{MINUS SIGN}": "$-$",
     "\N{EN DASH}": "--",
     "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "\N{REPLACEMENT CHARACTER}": "?",
-    **{raised: f"$^{{{plain}}}$" for raised, plain in zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True)},
+    **{
+        raised: f"$^{{{plain}}}$"
+        for raised, plain in zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True)
+    },
 }
 
 
@@ -40,7 +44,7 @@ def escape(text: str) -> str:
     >>> print(escape("50% of $x_1$"))
     50\% of \$x\_1\$
     """
-    return "".join(_ESCAPES.get(c, c) for c in printable(text))
+    return "".join(_ESCAPES[c] if c in _ESCAPES else printable(c) for c in text)
 
 
 def latex_table(table: Table) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from metareval.reporting.analysis import Analysis
 from metareval.reporting.parts import Page, Picture
 from metareval.reporting.sections import all_sections
-from metareval.reporting.verdict import in_short, tiles
-from metareval.reporting.wording import name, number, plural
+from metareval.reporting.verdict import answer, in_short, tiles
+from metareval.reporting.wording import MINUS, name, number, plural
 from metareval.results import printable, shorten
 
 # Evidence is for looking up, not for reading in full: the JSON file holds all of it.
@@ -29,6 +29,7 @@ def build_page(analysis: Analysis, title: str | None) -> Page:
             f"{name(table.name)}: {plural(len(table.metrics), 'metric')}, "
             f"{plural(len(table), 'row')}, {plural(table.n_units, 'independent unit')}"
         ),
+        answer=answer(analysis),
         verdict=in_short(analysis),
         tiles=tiles(analysis),
         sections=all_sections(analysis),
@@ -56,6 +57,7 @@ def render_page(page: Page, facts: dict[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["linked"] = _linked
+    environment.filters["minus"] = _minus
     environment.filters["evidence"] = _evidence
     environment.filters["picture"] = _picture
     return environment.get_template("report.html.j2").render(page=page, facts=facts)
@@ -66,6 +68,11 @@ def _picture(picture: Picture) -> Any:
 
     title = str(escape(picture.caption))
     return Markup(picture.drawing.inline(f"figure-{picture.slug}", title))
+
+
+def _minus(text: str) -> str:
+    """Write the negative numbers of a text with a real minus sign."""
+    return re.sub(r"(?<![\w.-])-(?=\d)", MINUS, text)
 
 
 def _linked(text: str) -> Any:
@@ -108,9 +115,13 @@ def _collect(value: Any, key: str, lines: list[tuple[str, str]]) -> None:
 
 
 def _flat(value: dict[str, Any]) -> bool:
-    return all(
-        _scalar(v) or (isinstance(v, list) and all(_scalar(x) for x in v)) for v in value.values()
-    ) and len(json.dumps(value)) <= MOST_CHARACTERS
+    return (
+        all(
+            _scalar(v) or (isinstance(v, list) and all(_scalar(x) for x in v))
+            for v in value.values()
+        )
+        and len(json.dumps(value)) <= MOST_CHARACTERS
+    )
 
 
 def _scalar(value: Any) -> bool:
@@ -119,8 +130,12 @@ def _scalar(value: Any) -> bool:
 
 def _inline(value: Any) -> str:
     if isinstance(value, dict):
-        return "; ".join(f"{name(str(k).replace('_', ' '))}: {_inline(v)}" for k, v in value.items())
+        return "; ".join(
+            f"{name(str(k).replace('_', ' '))}: {_inline(v)}" for k, v in value.items()
+        )
     if isinstance(value, list):
         shown = ", ".join(_inline(v) for v in value[:MOST_ENTRIES])
-        return shown + (f" and {len(value) - MOST_ENTRIES} more" if len(value) > MOST_ENTRIES else "")
+        return shown + (
+            f" and {len(value) - MOST_ENTRIES} more" if len(value) > MOST_ENTRIES else ""
+        )
     return number(value) if value is None or isinstance(value, (int, float)) else name(value)

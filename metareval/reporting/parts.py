@@ -219,6 +219,7 @@ class Page:
 
     title: str
     subtitle: str
+    answer: str
     verdict: tuple[str, ...]
     tiles: tuple[Tile, ...]
     sections: tuple[Section, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,11 +39,7 @@ def audit_sentence(analysis: Analysis) -> str:
         return f"The audit applied {rules} and found nothing to object to."
     nouns = (("error", "error"), ("warning", "warning"), ("info", "note"))
     counts = [plural(seen.count(s), noun) for s, noun in nouns if s in seen]
-    errors = dict.fromkeys(
-        f.rule.replace("-", " ") for f in analysis.audit.findings if f.severity == "error"
-    )
-    about = f"; the errors concern {names(list(errors))}" if errors else ""
-    return f"The audit applied {rules} and found {names(counts)}{about}."
+    return f"The audit applied {rules} and found {names(counts)}."
 
 
 def significant(analysis: Analysis) -> tuple[list[str], list[str]]:
@@ -61,11 +58,11 @@ def reliability_sentence(analysis: Analysis) -> str:
     """Say which metrics track the oracle."""
     result = analysis.reliability
     if result is None:
-        return (
-            "Whether any metric tracks the oracle cannot be said: "
-            + ("the reliability could not be computed." if analysis.table.oracle else
-               "the table has no oracle. It can show only whether metrics agree with each other, "
-               "and not which of them is right.")
+        return "Whether any metric tracks the oracle cannot be said: " + (
+            "the reliability could not be computed."
+            if analysis.table.oracle
+            else "the table has no oracle. It can show only whether metrics agree with each other, "
+            "and not which of them is right."
         )
     frame = result.frame
     tests = int(frame["pvalue"].notna().sum())
@@ -78,7 +75,7 @@ def reliability_sentence(analysis: Analysis) -> str:
     corrected = f"once the {plural(tests, 'test')} are corrected for" if tests > 1 else ""
     if not tracking and not against:
         best = str(frame["rho"].idxmax())
-        row = frame.loc[best]
+        row: Any = frame.loc[best]
         return " ".join(
             f"No metric tracks the oracle more closely than chance allows {corrected}: the highest "
             f"correlation is that of {name(best)}, rho {coefficient(row['rho'])} "
@@ -96,8 +93,8 @@ def reliability_sentence(analysis: Analysis) -> str:
     return f"{', and '.join(parts)} beyond chance {corrected}".rstrip() + f"{others}."
 
 
-def power_sentence(analysis: Analysis) -> str:
-    """Say what the models at hand could have shown, where nothing was found."""
+def reach_sentence(analysis: Analysis) -> str:
+    """Say what the models at hand could have shown."""
     if analysis.plan is None or analysis.reliability is None:
         return ""
     found = analysis.plan
@@ -108,10 +105,18 @@ def power_sentence(analysis: Analysis) -> str:
             f"only a correlation of at least {found.smallest_detectable:.2f} would be found with "
             f"{percent(found.power)} power"
         )
+    return f"With {plural(found.n_units, 'independent comparison')}, {reach}."
+
+
+def power_sentence(analysis: Analysis) -> str:
+    """Say what it means that nothing was found."""
+    reach = reach_sentence(analysis)
+    if not reach or analysis.plan is None:
+        return ""
     return (
-        f"With {plural(found.n_units, 'independent comparison')} {reach}; to find one of "
-        f"{found.rho:g} takes about {found.models_needed}. A correlation that is not significant "
-        "here is therefore missing evidence, not evidence that the metric is useless."
+        f"{reach} To find one of {analysis.plan.rho:g} takes about {analysis.plan.models_needed}. "
+        "A correlation that is not significant here is therefore missing evidence, not evidence "
+        "that the metric is useless."
     )
 
 
@@ -150,11 +155,15 @@ def agreement_sentence(analysis: Analysis) -> str:
         return f"{subject} beyond what chance allows after correction{gap}."
     parts = []
     if together:
-        parts.append(f"{len(together)} {'agrees' if len(together) == 1 else 'agree'} "
-                     f"({all_names([pair(*p) for p in together], 4)})")
+        parts.append(
+            f"{len(together)} {'agrees' if len(together) == 1 else 'agree'} "
+            f"({all_names([pair(*p) for p in together], 4)})"
+        )
     if apart:
-        parts.append(f"{len(apart)} {'disagrees' if len(apart) == 1 else 'disagree'} "
-                     f"({all_names([pair(*p) for p in apart], 4)})")
+        parts.append(
+            f"{len(apart)} {'disagrees' if len(apart) == 1 else 'disagree'} "
+            f"({all_names([pair(*p) for p in apart], 4)})"
+        )
     return f"Of {pairs}, {' and '.join(parts)} beyond chance after correction{gap}."
 
 
@@ -172,7 +181,7 @@ def composite_sentence(analysis: Analysis) -> str:
             "learned on some and tried on others."
         )
     rho = score.validation["rho"]
-    lead = score.validation.loc["best metric"]
+    lead: Any = score.validation.loc["best metric"]
     range_ = interval(lead["lead_low"], lead["lead_high"])
     does = "beats" if score.beats_best_part else "is not shown to beat"
     return (
@@ -192,9 +201,7 @@ def radius_sentence(analysis: Analysis) -> str:
         return "No weights at all reverse any two neighbours of the ranking."
     if result.radius == 0:
         return f"{names(result.radius_pair)} are tied, so any change of the weights orders them."
-    return (
-        f"Moving the weights by {result.radius:.3f} reverses {names(result.radius_pair)}."
-    )
+    return f"Moving the weights by {result.radius:.3f} reverses {names(result.radius_pair)}."
 
 
 def stability_sentence(analysis: Analysis) -> str:
@@ -262,13 +269,31 @@ def published_sentence(analysis: Analysis) -> str:
     )
 
 
+def answer(analysis: Analysis) -> str:
+    """Answer in one sentence whether the metrics can be trusted."""
+    table = analysis.table
+    if table.oracle is None:
+        return "This table alone cannot say: it has no oracle to judge the metrics by."
+    if analysis.reliability is None:
+        return "This could not be found out: the reliability of the metrics is missing."
+    tracking, _ = significant(analysis)
+    if not tracking:
+        return "Not on this evidence: none of them is shown to track the oracle."
+    found = analysis.audit.findings if analysis.audit is not None else ()
+    if any(f.severity == "error" for f in found):
+        return f"{all_names(tracking)} perhaps, but the audit found errors to be settled first."
+    if len(tracking) == len(table.metrics):
+        return "Yes, as far as this table shows: they track the oracle."
+    return f"{all_names(tracking)} can, as far as this table shows."
+
+
 def in_short(analysis: Analysis) -> tuple[str, ...]:
     """Return the verdict, sentence by sentence."""
     nothing = not any(significant(analysis))
     sentences = (
         audit_sentence(analysis),
         reliability_sentence(analysis),
-        power_sentence(analysis) if nothing else "",
+        reach_sentence(analysis) if nothing else "",
         agreement_sentence(analysis),
         composite_sentence(analysis),
         stability_sentence(analysis),
@@ -339,7 +364,7 @@ def tiles(analysis: Analysis) -> tuple[Tile, ...]:
         out.append(
             Tile(
                 f"{kept} of {claimed}",
-                "correlations published as significant remain so",
+                "correlations published as significant are still so in a sound analysis",
                 "good" if kept == claimed else "bad",
                 "published",
             )

@@ -17,6 +17,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 __all__ = [
     "all_names",
+    "any_name",
     "capital",
     "coefficient",
     "confidence_name",
@@ -57,8 +58,8 @@ def number(value: Any, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> number(0.15656), number(float("nan"))
-    ('0.157', '–')
+    >>> number(0.15656), number(12)
+    ('0.157', '12')
     """
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return DASH
@@ -67,7 +68,7 @@ def number(value: Any, digits: int = 3) -> str:
     return cell_text(value, digits)
 
 
-def coefficient(value: float, digits: int = 3) -> str:
+def coefficient(value: Any, digits: int = 3) -> str:
     """Write a correlation, or another number that is zero where it rounds to zero."""
     if math.isnan(value):
         return DASH
@@ -75,13 +76,13 @@ def coefficient(value: float, digits: int = 3) -> str:
     return f"{MINUS}{shown}" if value < 0 and float(shown) != 0 else shown
 
 
-def signed(value: float, digits: int = 3) -> str:
+def signed(value: Any, digits: int = 3) -> str:
     """Write a difference with its sign."""
     shown = coefficient(value, digits)
     return f"+{shown}" if value > 0 and float(shown) != 0 else shown
 
 
-def pvalue(value: float) -> str:
+def pvalue(value: Any) -> str:
     """Write a p-value.
 
     Examples
@@ -94,33 +95,33 @@ def pvalue(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def p_is(value: float, label: str = "p") -> str:
+def p_is(value: Any, label: str = "p") -> str:
     """Write ``p = 0.041`` or ``p < 0.001``."""
     return f"{label} < 0.001" if value < 0.001 else f"{label} = {pvalue(value)}"
 
 
-def tiny(value: float) -> str:
+def tiny(value: Any) -> str:
     """Write a difference that should be zero.
 
     Examples
     --------
-    >>> tiny(4.4e-16), tiny(0.0)
-    ('4 × 10⁻¹⁶', '0')
+    >>> tiny(0.0)
+    '0'
     """
     if value == 0:
         return "0"
     mantissa, exponent = f"{value:.0e}".split("e")
-    return f"{mantissa} \N{MULTIPLICATION SIGN} 10{str(int(exponent)).translate(_RAISED)}"
+    return f"{mantissa}\N{MULTIPLICATION SIGN}10{str(int(exponent)).translate(_RAISED)}"
 
 
-def interval(low: float, high: float, digits: int = 2) -> str:
+def interval(low: Any, high: Any, digits: int = 2) -> str:
     """Write an interval; a dash where there is none."""
     if math.isnan(low) or math.isnan(high):
         return DASH
     return f"[{coefficient(low, digits)}, {coefficient(high, digits)}]"
 
 
-def percent(share: float) -> str:
+def percent(share: Any) -> str:
     """Write a share in whole per cent, without calling a rare thing impossible.
 
     Examples
@@ -178,3 +179,15 @@ def pair(a: str, b: str) -> str:
 def all_names(texts: Sequence[str], limit: int = 8) -> str:
     """Join names as prose; "none" for no names."""
     return names(texts, limit=limit) if texts else "none"
+
+
+def any_name(texts: Sequence[str], limit: int = 8) -> str:
+    """Join names as alternatives.
+
+    Examples
+    --------
+    >>> any_name(["FA", "RA", "JS"])
+    'FA, RA or JS'
+    """
+    before, word, last = names(texts, limit=limit).rpartition(" and ")
+    return f"{before} or {last}" if word else last

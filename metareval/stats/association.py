@@ -88,18 +88,26 @@ def association(
     weights : ndarray, shape (b, n), optional
         How often each row is drawn; once each by default.
     """
-    w = np.ones((1, len(x))) if weights is None else weights
+
+    def sums(values: FloatArray, within: Sequence[IntArray]) -> FloatArray:
+        found = (
+            statistic.observed(values, within)
+            if weights is None
+            else statistic.weighted(values, weights, within)
+        )
+        return combine(found, statistic, estimate)
+
     missing = np.isnan(x)
     if not missing.any():
-        return combine(statistic.weighted(x, w, cells), statistic, estimate)
+        return sums(x, cells)
     k = x.shape[1]
-    out = np.full((len(w), k, k), np.nan)
+    out = np.full((1 if weights is None else len(weights), k, k), np.nan)
     for a in range(k):
         for b in range(a, k):
             kept = keep_rows(cells, ~(missing[:, a] | missing[:, b]))
             if not kept:
                 continue
-            pair = combine(statistic.weighted(x[:, [a, b]], w, kept), statistic, estimate)
+            pair = sums(x[:, [a, b]], kept)
             out[:, a, b], out[:, b, a] = pair[:, 0, 1], pair[:, 1, 0]
     return out
 
@@ -170,7 +178,7 @@ def permuted_association(
     Permutations must stay within cells, so that what normalises a cell does not change.
     """
     num = statistic.permuted(x, y, perms, cells)
-    observed = statistic.weighted(np.column_stack([x, y]), np.ones((1, len(y))), cells)
+    observed = statistic.observed(np.column_stack([x, y]), cells)
     scale = observed.scale[:, 0, :-1, -1]
     if estimate == "mean":
         defined = scale > 0

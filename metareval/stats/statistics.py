@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metareval.errors import unknown_name
-from metareval.stats.pairs import pair_index, signs, weighted_pair_sums
+from metareval.stats.concordance import kendall_sums
+from metareval.stats.pairs import PAIR_LIST_ROWS, pair_index, signs, weighted_pair_sums
 from metareval.stats.ranks import centred_ranks, weighted_centred_ranks
 
 FloatArray = NDArray[np.float64]
@@ -54,6 +55,10 @@ class Statistic:
     def weighted(self, x: FloatArray, w: FloatArray, cells: Sequence[Rows]) -> CellSums:
         """Sums for rows drawn ``w`` times: x (n, k), w (b, n)."""
         return _stack([self._weighted(x[rows], w[:, rows]) for rows in cells], len(w), x.shape[-1])
+
+    def observed(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
+        """Sums of the table as it stands, b = 1: x (n, k)."""
+        return self.weighted(x, np.ones((1, len(x))), cells)
 
     def batch(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
         """Sums for b different tables: x (b, n, k)."""
@@ -133,6 +138,17 @@ class KendallB(Statistic):
     name = "kendall"
     title = "Kendall tau-b"
 
+    def observed(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
+        """See :meth:`Statistic.observed`; no pair is listed where there are many rows."""
+        return _stack([self._observed(x[rows]) for rows in cells], 1, x.shape[1])
+
+    def _observed(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        w = np.ones((1, len(x)))
+        if len(x) <= PAIR_LIST_ROWS:
+            return self._weighted(x, w)
+        num = kendall_sums(x)[None]
+        return num, self._scale(num, w.sum(axis=1), partial(_levels, x, w))
+
     def _weighted(self, x: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
         s = signs(x)
         a, b = _upper(x.shape[1])
@@ -205,6 +221,9 @@ class PairwiseAccuracy(KendallB):
     title = "pairwise accuracy with ties (acc_eq)"
     bounds = (0.0, 1.0)
     null = 0.5
+
+    def _observed(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return self._weighted(x, np.ones((1, len(x))))
 
     def _weighted(self, x: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
         s = signs(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from metareval.reporting.figures import style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LOOKS = (
+LOOKS: tuple[dict[str, Any], ...] = (
     {"facecolor": style.ACCENT, "edgecolor": style.ACCENT},
     {"facecolor": "#b9d3ee", "edgecolor": style.ACCENT},
     {"facecolor": "white", "edgecolor": style.CONTRAST, "hatch": "////"},
@@ -46,9 +46,7 @@ def bars(names: Sequence[str], sets: Sequence[Weights]) -> Figure:
     largest = max((v for s in sets for v in s.values), default=1.0)
     for position, (one, look) in enumerate(zip(sets, LOOKS, strict=False)):
         y = np.arange(n) + (position - (many - 1) / 2) * BAR / row
-        axes.barh(
-            y, one.values, height=0.86 * BAR / row, label=one.name, linewidth=0.8, **look
-        )
+        axes.barh(y, one.values, height=0.86 * BAR / row, label=one.name, linewidth=0.8, **look)
         for at, value in zip(y, one.values, strict=True):
             axes.text(
                 value + 0.01 * largest, at, f"{value:.2f}", va="center", fontsize=8, color=style.INK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Series:
     look: str = "main"
 
 
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "main": {"marker": "o", "color": style.ACCENT, "markerfacecolor": style.ACCENT},
     "second": {"marker": "s", "color": style.QUIET, "markerfacecolor": "white"},
     "claim": {"marker": "D", "color": style.CONTRAST, "markerfacecolor": style.CONTRAST},
@@ -75,7 +75,7 @@ def forest(
     row = ROW + 0.12 * (len(series) - 1)
     left = 0.3 + 0.072 * max(map(len, shown))
     right = 0.25 + 0.066 * max(map(len, [*notes, note_title]))
-    top, bottom = 0.62, 0.62
+    top, bottom = 0.62 if len(series) > 1 else 0.36, 0.46
     total = top + bottom + row * n
     figure = Figure(figsize=(style.WIDTH, total))
     axes = figure.add_axes(
@@ -108,7 +108,7 @@ def forest(
                     markeredgewidth=1.2,
                     zorder=3,
                     clip_on=False,
-                    **look,  # type: ignore[arg-type]
+                    **look,
                 )
     for i in range(1, n):
         axes.axhline(i - 0.5, color=style.RULE, linewidth=0.6, zorder=0)
@@ -139,12 +139,10 @@ def forest(
         color=style.QUIET,
     )
     for i, text in enumerate(notes):
-        axes.text(
-            beside, i, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5
-        )
+        axes.text(beside, i, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     if len(series) > 1:
         handles = [
-            axes.plot([], [], linewidth=1.5, markersize=5.5, label=one.name, **LOOKS[one.look])[0]  # type: ignore[arg-type]
+            axes.plot([], [], linewidth=1.5, markersize=5.5, label=one.name, **LOOKS[one.look])[0]
             for one in series
         ]
         figure.legend(

@@ -75,19 +75,17 @@ def heatmap(cells: Cells) -> Figure:
     side = float(min(0.95, (style.WIDTH - left - 1.2) / m))
     height = max(side * 0.72, 0.16)
     width = left + side * m + 1.2
-    total = top + height * n + 0.25
+    total = top + height * n + 0.1
     figure = Figure(figsize=(width, total))
     axes = figure.add_axes(
-        (left / width, 0.25 / total, side * m / width, height * n / total), frameon=False
+        (left / width, 0.1 / total, side * m / width, height * n / total), frameon=False
     )
     _paint(axes, cells)
     axes.set_xlim(0, m)
     axes.set_ylim(n, 0)
     axes.set_xticks(np.arange(m) + 0.5)
     axes.set_yticks(np.arange(n) + 0.5)
-    axes.set_xticklabels(
-        columns, rotation=45 if slanted else 0, ha="left" if slanted else "center"
-    )
+    axes.set_xticklabels(columns, rotation=45 if slanted else 0, ha="left" if slanted else "center")
     axes.set_yticklabels(rows)
     axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     if cells.column_title:
@@ -178,7 +176,7 @@ def _key(
     low = -1.0 if cells.signed else 0.0
     tall = min(height, 2.6)
     axes = figure.add_axes(
-        ((right + 0.3) / width, (0.25 + (height - tall) / 2) / total, 0.12 / width, tall / total)
+        ((right + 0.3) / width, (0.1 + (height - tall) / 2) / total, 0.12 / width, tall / total)
     )
     bar = figure.colorbar(
         ScalarMappable(
@@ -189,4 +187,4 @@ def _key(
     bar.set_ticks([-1, 0, 1] if cells.signed else [0, 0.5, 1])
     bar.ax.tick_params(length=2, labelsize=8)
     bar.ax.set_title(cells.scale, fontsize=8, color=style.QUIET, pad=5)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)

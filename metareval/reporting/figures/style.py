@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metareval.results import printable, shorten
 
@@ -26,7 +26,7 @@ PNG_DPI = 160
 LABEL_WIDTH = 26
 MISSING_GLYPH = "\N{REPLACEMENT CHARACTER}"
 
-_STYLE = {
+_STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9.0,
     # Names are shown as they are: a dollar sign starts no formula.
@@ -88,7 +88,12 @@ class Drawing:
         body = re.sub(r"\s*\n\s*", " ", body)
         # The rest of the first tag is size and view box; the title must come first inside.
         opening, rest = body.split(">", 1)
-        opening = opening.replace("<svg", f'<svg role="img" aria-labelledby="{prefix}-title"', 1)
+        size = re.search(r' width="([\d.]+)pt"', opening)
+        natural = f' style="--natural: {float(size.group(1)):.0f}pt"' if size else ""
+        opening = re.sub(r' (width|height)="[^"]*"', "", opening)
+        opening = opening.replace(
+            "<svg", f'<svg role="img" aria-labelledby="{prefix}-title"{natural}', 1
+        )
         return f'{opening}><title id="{prefix}-title">{title}</title>{rest}'
 
 
@@ -108,7 +113,8 @@ def draw(make: Callable[[], Figure], *, title: str) -> Drawing:
     # The caller's settings come back at the end, so neither side sees the other's.
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        settings: Any = matplotlib.rcParams
+        settings.update(_STYLE)
         figure = make()
         FigureCanvasAgg(figure)
         vector, bitmap = io.StringIO(), io.BytesIO()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -118,23 +120,24 @@ def _picture(analysis: Analysis, result: AgreementResult) -> Picture:
     note = [[f"{defined[i, j]}{cells}" for j in range(k)] for i in range(k)]
     with np.errstate(invalid="ignore"):
         strong = (low > 0) | (high < 0)
+    groups = _groups(analysis.clusters, order)
     drawn = Cells(
         values=values,
         text=text,
         note=note,
         rows=order,
         columns=order,
-        groups=_groups(analysis.clusters, order),
+        groups=groups,
         strong=strong,
         blank=np.eye(k, dtype=bool) & ~np.isnan(values),
         signed=True,
         scale="tau",
     )
-    caption = _caption(analysis, result)
+    caption = _caption(analysis, result, framed=bool(groups))
     return Picture("agreement", caption, draw(lambda: heatmap(drawn), title=caption))
 
 
-def _caption(analysis: Analysis, result: AgreementResult) -> str:
+def _caption(analysis: Analysis, result: AgreementResult, *, framed: bool) -> str:
     together, apart, defined = agreeing(analysis)
     frame = result.to_frame()
     if not defined:
@@ -142,8 +145,8 @@ def _caption(analysis: Analysis, result: AgreementResult) -> str:
     elif together or apart:
         says = agreement_sentence(analysis)
     else:
-        top = frame["estimate"].abs().idxmax()
-        row = frame.loc[top]
+        top: Any = frame["estimate"].abs().idxmax()
+        row: Any = frame.loc[top]
         says = (
             f"No pair agrees or disagrees beyond chance. Even the largest tau, "
             f"{coefficient(row['estimate'], 2)} for {pair(*top)}, is defined in "
@@ -152,11 +155,14 @@ def _caption(analysis: Analysis, result: AgreementResult) -> str:
         )
     rest = len(result.estimate) - MOST_METRICS
     cut = f" The figure leaves out {plural(rest, 'metric')}." if rest > 0 else ""
-    return (
-        f"{says} Under each tau: in how many cells both metrics vary. Bold: the "
-        f"{confidence_name(analysis.confidence)} interval excludes 0. Hatched: undefined. "
-        f"Frames: clusters.{cut}"
-    )
+    keys = ["Under each tau: in how many cells both metrics vary."]
+    if ((frame["low"] > 0) | (frame["high"] < 0)).any():
+        keys.append(f"Bold: the {confidence_name(analysis.confidence)} interval excludes 0.")
+    if frame["estimate"].isna().any():
+        keys.append("Hatched: undefined, with the reason.")
+    if framed:
+        keys.append("Frames: clusters.")
+    return f"{says} {' '.join(keys)}{cut}"
 
 
 def _groups(clusters: ClusterResult | None, order: list[str]) -> list[tuple[int, int]]:
@@ -174,10 +180,10 @@ def _pairs(analysis: Analysis, result: AgreementResult) -> Part:
     level = confidence_name(analysis.confidence)
     columns = [
         Column("tau", "estimate", coefficient),
-        Column(f"{level} interval", ("low", "high"), interval),
+        Column(f"{level}\N{NO-BREAK SPACE}interval", ("low", "high"), interval),
         Column("p", "pvalue", pvalue),
         Column("adjusted p", "adjusted", pvalue),
-        Column(f"cells defined (of {result.n_cells})", "n_defined", number),
+        Column(f"cells defined (of\N{NO-BREAK SPACE}{result.n_cells})", "n_defined", number),
         Column("undefined because", "reason", lambda v: reason(v) or "", number=False),
     ]
     frame = result.to_frame()
@@ -247,12 +253,10 @@ def _cluster_sentences(clusters: ClusterResult, confidence: float) -> str:
     else:
         least = float(clusters.support.min())
         firm = (
-            "they are well supported"
-            if least >= SUPPORT_FIRM
-            else "the grouping is not dependable"
+            "they are well supported" if least >= SUPPORT_FIRM else "the grouping is not dependable"
         )
         out.append(
-            f"Metrics that rank alike are put together, which gives {clusters.n_clusters} clusters. "
+            f"Putting metrics that rank alike together gives {clusters.n_clusters} clusters. "
             f"When the models are drawn anew, the weakest cluster holds together in "
             f"{percent(least)} of the draws, so {firm}."
         )

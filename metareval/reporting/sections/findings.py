@@ -15,7 +15,10 @@ def findings_section(analysis: Analysis) -> Section:
     """Show the findings, those of one rule and severity together."""
     if analysis.audit is None:
         return Section(
-            "findings", _TITLE, "The audit could not be run.", (Problem(analysis.problems["audit"]),)
+            "findings",
+            _TITLE,
+            "The audit could not be run.",
+            (Problem(analysis.problems["audit"]),),
         )
     groups: dict[tuple[str, str], list[int]] = {}
     for i, finding in enumerate(analysis.audit.findings):

@@ -130,10 +130,7 @@ def _command(analysis: Analysis) -> str:
         }
         given = "".join(f", {role}={name(column)!r}" for role, column in roles.items())
         directions = {name(m): d for m, d in table.directions.items()}
-        lines = [
-            'table = mr.read_table("tables/analysed.csv", '
-            f"directions={directions}{given})"
-        ]
+        lines = [f'table = mr.read_table("tables/analysed.csv", directions={directions}{given})']
     return "\n".join(
         [
             f"# metareval {metareval.__version__}, Python {platform.python_version()}",

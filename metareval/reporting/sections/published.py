@@ -50,7 +50,7 @@ def published_section(analysis: Analysis) -> Section | None:
     lead = (
         "Figures about these rows have been published (arXiv:2605.02206). Claimed is the published "
         "figure; reproduced, the same procedure run on the released rows, its way of breaking ties "
-        "included; honest, the estimate used on this page. "
+        "included; honest, a sound estimate from the same rows. "
         f"{published_sentence(analysis)}"
     )
     parts: list[Part] = [_errors(found)]
@@ -81,9 +81,10 @@ def _tau(analysis: Analysis, frame: pd.DataFrame) -> list[Part]:
     level = confidence_name(analysis.confidence)
     cells = analysis.agreement.n_cells if analysis.agreement is not None else 0
     flipped = int(((frame["claimed"] * frame["honest"]) < 0).sum())
+    crossing = int(((frame["low"] <= 0) & (frame["high"] >= 0)).sum())
     caption = (
-        f"{flipped} of {len(frame)} published taus have the other sign in the honest estimate, and "
-        f"the honest intervals are wide: most rest on few cells in which both metrics vary."
+        f"{flipped} of {len(frame)} published taus change their sign once ties are given no order, "
+        f"and {crossing} of {len(frame)} honest intervals include 0."
         if flipped
         else "Published taus beside the honest estimates and their intervals."
     )
@@ -121,17 +122,18 @@ def _tau(analysis: Analysis, frame: pd.DataFrame) -> list[Part]:
         Column("claimed p", "claimed_p", pvalue),
         Column("reproduced", "reproduced", coefficient),
         Column("honest", "honest", coefficient),
-        Column(f"{level} interval", ("low", "high"), interval),
+        Column(f"{level}\N{NO-BREAK SPACE}interval", ("low", "high"), interval),
         Column("adjusted p", "adjusted", pvalue),
-        Column("mean over defined cells", "defined_mean", coefficient),
-        Column(f"cells defined (of {cells})", "n_defined", number),
+        Column(f"cells defined (of\N{NO-BREAK SPACE}{cells})", "n_defined", number),
+        Column("stratified", "stratified", coefficient),
     ]
     return [
         Prose(
             "The published taus rank tied models by their order in the file, so that two metrics "
-            "that do not vary at all count as agreeing perfectly. The honest estimate gives ties no "
-            "order and uses only the cells in which both metrics vary. The mean over those cells is "
-            "given too, since it differs from the published figure in the treatment of ties alone."
+            "that do not vary at all count as agreeing perfectly. The honest estimate is a mean "
+            "over cells too, but gives ties no order and leaves out cells in which a metric does "
+            "not vary. The stratified estimate, used in the rest of this page, weighs cells by the "
+            "comparisons they hold."
         ),
         picture,
         make_table(
@@ -163,7 +165,7 @@ def _reliability(analysis: Analysis, frame: pd.DataFrame) -> list[Part]:
         Column("claimed p", "claimed_p", pvalue),
         Column("reproduced", "reproduced", coefficient),
         Column("honest (within blocks)", "stratified", coefficient),
-        Column(f"{level} interval", ("low", "high"), interval),
+        Column(f"{level}\N{NO-BREAK SPACE}interval", ("low", "high"), interval),
         Column("adjusted p", "adjusted", pvalue),
         Column("pooled, unit means", "unit_means", coefficient),
         Column("its p", "unit_means_p", pvalue),
@@ -199,9 +201,9 @@ def _score(found: Reproduction) -> list[Part]:
             labels=["metric"],
         ),
         Prose(
-            "The order of the items is the same under the published and the honest weights."
+            "Published and honest weights put the items in the same order."
             if same
-            else "The order of the items is not the same under the published and the honest weights."
+            else "Published and honest weights do not put the items in the same order."
         ),
         make_table(
             "published_scores",
@@ -259,7 +261,7 @@ def _modality(analysis: Analysis, frame: pd.DataFrame) -> list[Part]:
                 Column("claimed", "claimed", coefficient),
                 Column("reproduced", "reproduced", coefficient),
                 Column("honest", "honest", coefficient),
-                Column(f"{level} interval", ("low", "high"), interval),
+                Column(f"{level}\N{NO-BREAK SPACE}interval", ("low", "high"), interval),
                 Column("p", "pvalue", pvalue),
             ],
             labels=["mean tau of"],

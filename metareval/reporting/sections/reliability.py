@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -98,11 +100,12 @@ def _picture(analysis: Analysis, frame: pd.DataFrame) -> Picture:
                 look="second",
             )
         )
+    rows: list[Any] = list(top.itertuples())
     notes = [
         f"{coefficient(r.rho, 2)} {interval(r.low, r.high)}  {pvalue(r.adjusted)}"
         if not np.isnan(r.rho)
         else f"undefined: {reason(str(r.reason))}"
-        for r in top.itertuples()
+        for r in rows
     ]
     caption = _caption(analysis, frame)
     return Picture(
@@ -149,7 +152,7 @@ def _metrics(analysis: Analysis, frame: pd.DataFrame) -> Part:
     blocks = len(analysis.table.levels("block"))
     columns = [
         Column("rho", "rho", coefficient),
-        Column(f"{level} interval", ("low", "high"), interval),
+        Column(f"{level}\N{NO-BREAK SPACE}interval", ("low", "high"), interval),
         Column("p", "pvalue", pvalue),
         Column("adjusted p", "adjusted", pvalue),
     ]
@@ -157,7 +160,7 @@ def _metrics(analysis: Analysis, frame: pd.DataFrame) -> Part:
         columns += [
             Column("pooled rho", "pooled", coefficient),
             Column("pooled interval", ("pooled_low", "pooled_high"), interval),
-            Column(f"blocks defined (of {blocks})", "n_blocks", number),
+            Column(f"blocks defined (of\N{NO-BREAK SPACE}{blocks})", "n_blocks", number),
         ]
     columns += [Column("units", "n_units", number)]
     if frame["reason"].any():

@@ -24,6 +24,7 @@ from metareval.reporting.parts import (
 from metareval.reporting.verdict import FIRM, stability_sentence
 from metareval.reporting.wording import (
     all_names,
+    any_name,
     coefficient,
     name,
     number,
@@ -93,9 +94,7 @@ def _picture(result: PerturbationResult) -> Picture:
     )
     hidden = len(result.scores) - MOST_ITEMS
     caption += f" The figure leaves out the last {plural(hidden, 'item')}." if hidden > 0 else ""
-    return Picture(
-        "ranks", caption, draw(lambda: rank_strips(order, shares), title=caption)
-    )
+    return Picture("ranks", caption, draw(lambda: rank_strips(order, shares), title=caption))
 
 
 def _caption(order: list[str], own: np.ndarray) -> str:
@@ -103,8 +102,10 @@ def _caption(order: list[str], own: np.ndarray) -> str:
     loose = [name(i) for i, share in zip(order, own, strict=True) if share < FIRM]
     if not loose:
         return f"Every item keeps its rank under at least {percent(FIRM)} of them."
-    kept = f" keeps its rank under at least {percent(FIRM)} of them" if len(firm) == 1 else (
-        f" keep their ranks under at least {percent(FIRM)} of them"
+    kept = (
+        f" keeps its rank under at least {percent(FIRM)} of them"
+        if len(firm) == 1
+        else (f" keep their ranks under at least {percent(FIRM)} of them")
     )
     return (
         (f"{all_names(firm, 4)}{kept}; " if firm else "")
@@ -118,7 +119,7 @@ def _ranking(result: PerturbationResult) -> Part:
     columns = [
         Column("rank", "rank", number),
         Column("score", "score", coefficient),
-        Column("first under", "top1", percent),
+        Column("comes first under", "top1", percent),
         Column("best rank", "best_rank", number),
         Column("worst rank", "worst_rank", number),
     ]
@@ -158,7 +159,7 @@ def _reversals(result: PerturbationResult) -> list[Part]:
     }
     columns = [
         Column("smallest change of weights", "distance", _distance),
-        Column("can weights reverse them?", "status", lambda v: statuses.get(v, v), number=False),
+        Column("can weights reverse them?", "status", lambda v: statuses[str(v)], number=False),
     ]
     return [
         Prose(
@@ -190,21 +191,18 @@ def _other(result: PerturbationResult) -> list[Part]:
         {"tau": [float(t) for *_, t in rows]},
         index=pd.MultiIndex.from_tuples([r[:2] for r in rows], names=["change", "what"]),
     )
-    moved = [f"{what} {which}" for what, which, t in rows[:-1] if t < 1] if rows else []
     text = "The tau of the ranking with the one above, after each change (1: nothing moves). "
     changed = [r for r in rows if r[2] < 1 and r[0] != "replicates drawn anew"]
     if changed:
         text += (
             "The order changes when one leaves out "
-            + all_names([which for _, which, _ in changed], 6)
+            + any_name([which for _, which, _ in changed], 6)
             + "."
         )
-    elif moved == [] and any(r[0] != "replicates drawn anew" for r in rows):
+    elif any(r[0] != "replicates drawn anew" for r in rows):
         text += "No single metric or block changes the order."
     if not math.isnan(noise):
-        text += (
-            f" Drawing the replicates anew gives a mean tau of {coefficient(noise)}."
-        )
+        text += f" Drawing the replicates anew gives a mean tau of {coefficient(noise)}."
     return [
         Prose(text),
         make_table(

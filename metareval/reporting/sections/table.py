@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,7 +12,7 @@ from metareval.catalogue import KNOWN_METRICS
 from metareval.datasets import list_datasets, load_dataset
 from metareval.reporting.analysis import Analysis
 from metareval.reporting.parts import Column, Part, Section, Terms, make_table
-from metareval.reporting.wording import all_names, name, number, plural
+from metareval.reporting.wording import DASH, MINUS, all_names, name, number, plural
 from metareval.table import MetricTable
 
 
@@ -34,7 +37,7 @@ def table_section(analysis: Analysis) -> Section:
     )
 
 
-def embedded(table: MetricTable) -> pd.Series | None:
+def embedded(table: MetricTable) -> Mapping[str, Any] | None:
     """Return what is known about an embedded table, where the rows are really its own."""
     known = list_datasets()
     if table.name not in known.index:
@@ -46,8 +49,7 @@ def embedded(table: MetricTable) -> pd.Series | None:
     same = np.array_equal(
         own.frame[metrics].to_numpy(dtype=np.float64), table.values, equal_nan=True
     )
-    found: pd.Series = known.loc[table.name]
-    return found if same else None
+    return dict(known.loc[table.name]) if same else None
 
 
 def _facts(table: MetricTable) -> tuple[tuple[str, str], ...]:
@@ -71,9 +73,7 @@ def _facts(table: MetricTable) -> tuple[tuple[str, str], ...]:
             facts.append((label, missing))
             continue
         levels = table.levels(role)
-        facts.append(
-            (label, f"{len(levels)} by {name(column)}, {what}: {all_names(levels, 6)}")
-        )
+        facts.append((label, f"{len(levels)} by {name(column)}, {what}: {all_names(levels, 6)}"))
     facts.append(
         (
             "Oracle",
@@ -111,7 +111,7 @@ def _metrics(table: MetricTable) -> Part:
         )
     frame = pd.DataFrame(records, index=pd.Index(table.metrics, name="metric"))
     columns = [
-        Column("in full", "full_name", lambda v: v or "–", number=False),
+        Column("in full", "full_name", lambda v: v or DASH, number=False),
         Column("better when", "better", lambda v: v, number=False),
         Column("lowest", "lowest", _value),
         Column("highest", "highest", _value),
@@ -122,4 +122,4 @@ def _metrics(table: MetricTable) -> Part:
 
 
 def _value(value: float) -> str:
-    return number(value) if not np.isfinite(value) else f"{value:.4g}".replace("-", "−")
+    return number(value) if not np.isfinite(value) else f"{value:.3g}".replace("-", MINUS)

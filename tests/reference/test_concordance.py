@@ -1,0 +1,51 @@
+"""Exact counts of concordant pairs against enumeration and scipy."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from metareval.stats.concordance import inversions, kendall_sums
+from metareval.stats.pairs import signs
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 31, 32, 33, 64, 150, 1000, 5000])
+def test_inversions_equal_an_enumeration(n: int) -> None:
+    rng = np.random.default_rng(n)
+    perms = np.stack([rng.permutation(n) for _ in range(3)])
+    expected = [int(sum((p[:i] > p[i]).sum() for i in range(n))) if n else 0 for p in perms]
+    assert inversions(perms).tolist() == expected
+
+
+def test_inversions_of_extremes() -> None:
+    n = 40_000
+    down = np.arange(n)[::-1]
+    assert inversions(np.stack([down, down[::-1]])).tolist() == [n * (n - 1) // 2, 0]
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 8])
+@pytest.mark.parametrize("n", [2, 65, 300])
+def test_sums_equal_the_pairs(n: int, decimals: int) -> None:
+    rng = np.random.default_rng([n, decimals])
+    x = np.round(rng.normal(size=(n, 4)), decimals)
+    x[:, 3] = np.where(rng.random(n) < 0.3, np.inf, x[:, 3])
+    s = signs(x)
+    np.testing.assert_array_equal(kendall_sums(x), s.T @ s)
+
+
+@pytest.mark.parametrize("levels", [3, 400, 10**9])
+def test_large_tables_equal_scipy(levels: int) -> None:
+    rng = np.random.default_rng(levels)
+    x = rng.integers(0, levels, size=(70_000, 3)).astype(float)
+    x[:, 2] += x[:, 0]
+    found = kendall_sums(x)
+    for a, b in itertools.combinations(range(3), 2):
+        tau = found[a, b] / np.sqrt(found[a, a] * found[b, b])
+        assert tau == pytest.approx(scipy.stats.kendalltau(x[:, a], x[:, b]).statistic, abs=1e-12)
+
+
+def test_no_columns() -> None:
+    assert kendall_sums(np.empty((5, 0))).shape == (0, 0)

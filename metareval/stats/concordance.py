@@ -142,7 +142,7 @@ def inversions(perms: IntArray) -> NDArray[np.int64]:
     """
     m, n = perms.shape
     g = 32 if n <= 4096 else 64 if n <= 32768 else 256
-    padded = -(-n // g) * g
+    padded = max(-(-n // g), 1) * g
     out = np.zeros(m, dtype=np.int64)
     # A step of few permutations keeps the transposed arrays in the processor's cache.
     step = max(1, 2**17 // padded)
@@ -166,9 +166,11 @@ def _inversions(values: NDArray[np.int32], g: int) -> NDArray[np.int64]:
     # earlier[p, v]: rows of blocks before p with a range above v.
     earlier = np.cumsum(earlier, axis=1, dtype=np.int32) - earlier
     above = np.cumsum(earlier[:, :, ::-1], axis=2, dtype=np.int32)[:, :, ::-1] - earlier
-    total = above.reshape(-1)[shift + blocks * count + ranges].sum(axis=1, dtype=np.int64)
+    total: NDArray[np.int64] = above.reshape(-1)[shift + blocks * count + ranges].sum(
+        axis=1, dtype=np.int64
+    )
     # numpy sorts 16-bit integers by radix, in time proportional to their number.
-    narrow = ranges.astype(np.uint16 if count <= 2**16 else np.int32)
+    narrow: NDArray[np.integer] = ranges.astype(np.uint16 if count <= 2**16 else np.int32)
     same_range = np.argsort(narrow, axis=1, kind="stable")
     inside = np.take_along_axis(values, same_range, axis=1) % g
     total += _brute(inside.astype(np.uint8), g)
@@ -186,4 +188,5 @@ def _brute(values: NDArray[np.integer], g: int) -> NDArray[np.int64]:
     for lag in range(1, g):
         np.greater(columns[:-lag], columns[lag:], out=wrong[lag:])
         larger[lag:] += wrong[lag:].view(np.uint8)
-    return larger.reshape(g, m, n // g).sum(axis=(0, 2), dtype=np.int64)
+    out: NDArray[np.int64] = larger.reshape(g, m, n // g).sum(axis=(0, 2), dtype=np.int64)
+    return out

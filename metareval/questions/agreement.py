@@ -31,7 +31,6 @@ from metareval.stats.resample import (
     bootstrap_weights,
     resampling_pvalue,
     resolve_rng,
-    unit_permutations,
 )
 from metareval.stats.statistics import Statistic, get_statistic
 from metareval.table import MetricTable, as_table
@@ -300,15 +299,15 @@ def _pvalues(
             keep = np.frombuffer(mask, dtype=bool)
             rows = np.flatnonzero(keep)
             if mask not in known:
-                known[mask] = unit_permutations(design.layout.take(rows), n_resamples, rng)
+                known[mask] = Permutations(design.layout.take(rows), n_resamples, rng)
             perms = known[mask]
             exact = exact and perms.exact
-            if len(perms.rows) < 2:
+            if perms.count < 2:
                 continue
             draws = permuted_association(
                 x[rows][:, columns],
                 x[rows, b],
-                perms.rows,
+                perms,
                 local_cells(cells, keep),
                 statistic,
                 estimate,

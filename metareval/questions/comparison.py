@@ -22,13 +22,13 @@ from metareval.stats.multiplicity import adjust
 from metareval.stats.normal_theory import steiger, williams
 from metareval.stats.ranks import centred_ranks
 from metareval.stats.resample import (
-    DRAWS_AT_ONCE,
     Rng,
+    UnitSwaps,
     resampling_pvalue,
     resolve_rng,
-    unit_swaps,
 )
 from metareval.stats.statistics import Statistic, get_statistic
+from metareval.stats.swaps import kendall_under_swaps
 from metareval.table import MetricTable, as_table
 
 FloatArray = NDArray[np.float64]
@@ -238,22 +238,25 @@ def _paired_pvalue(
     for cell in rows:
         values[cell, 0] = centred_ranks(values[cell, 0])
         values[cell, 1] = centred_ranks(values[cell, 1])
-    swaps = unit_swaps(design.layout.unit[keep], n_resamples, rng)
+    _, unit = np.unique(design.layout.unit[keep], return_inverse=True)
+    swaps = UnitSwaps(int(unit.max()) + 1 if len(unit) else 0, n_resamples, rng)
 
     def difference(swapped: NDArray[np.bool_]) -> FloatArray:
+        if statistic.name == "kendall":
+            x, z, y = values.T
+            pair = kendall_under_swaps(x, z, y, unit, rows, swapped)
+            first, second = (combine(p, statistic, estimate)[:, 0, 1] for p in pair)
+            return np.asarray(first - second)
+        chosen = swapped[:, unit]
         tables = np.empty((len(swapped), len(values), 3))
-        tables[:, :, 0] = np.where(swapped, values[:, 1], values[:, 0])
-        tables[:, :, 1] = np.where(swapped, values[:, 0], values[:, 1])
+        tables[:, :, 0] = np.where(chosen, values[:, 1], values[:, 0])
+        tables[:, :, 1] = np.where(chosen, values[:, 0], values[:, 1])
         tables[:, :, 2] = values[:, 2]
         found = combine(statistic.batch(tables, rows), statistic, estimate)
-        out: FloatArray = found[:, 0, 2] - found[:, 1, 2]
-        return out
+        return np.asarray(found[:, 0, 2] - found[:, 1, 2])
 
-    observed = float(difference(np.zeros((1, len(values)), dtype=bool))[0])
-    step = max(1, min(DRAWS_AT_ONCE, 40_000_000 // max(len(values) ** 2, 1)))
-    draws = np.concatenate(
-        [difference(swaps.rows[start : start + step]) for start in range(0, len(swaps.rows), step)]
-    )
+    observed = float(difference(np.zeros((1, swaps.n_units), dtype=bool))[0])
+    draws = np.concatenate([difference(part) for part in swaps])
     return resampling_pvalue(observed, draws, exact=swaps.exact), swaps.exact
 
 

@@ -94,9 +94,10 @@ class PerturbationResult(Result):
         return pd.DataFrame(
             {
                 "score": self.scores,
-                "rank": pd.array(
-                    competition_ranks(self.scores.to_numpy(dtype=np.float64)), dtype="Int64"
-                ),
+                "rank": pd.Series(
+                    competition_ranks(self.scores.to_numpy(dtype=np.float64)),
+                    index=self.scores.index,
+                ).astype("Int64"),
                 "top1": self.top1,
                 "best_rank": best,
                 "worst_rank": worst,
@@ -184,7 +185,8 @@ def perturb(
     else:
         drawn = dirichlet(np.ones(len(usable)), n_resamples, generator)
     sampled = weighted_scores(values, drawn)
-    mean_tau, std_tau = _spread(tau_with_reference(sampled, reference))
+    repeated = len(np.unique(values, axis=0)) < len(values)
+    mean_tau, std_tau = _spread(tau_with_reference(sampled, reference, scores_tie=repeated))
     stage("  exact ranking probabilities")
     index = pd.Index(names, name=by)
     first = top_share(values, n_draws=n_resamples, rng=generator)

@@ -28,11 +28,11 @@ from metareval.stats.multiplicity import adjust
 from metareval.stats.normal_theory import correlation_pvalue
 from metareval.stats.resample import (
     ALTERNATIVES,
+    Permutations,
     Rng,
     bootstrap_weights,
     resampling_pvalue,
     resolve_rng,
-    unit_permutations,
 )
 from metareval.stats.statistics import Statistic, get_statistic
 from metareval.table import MetricTable, as_table
@@ -306,9 +306,10 @@ def oracle_draws(
 ) -> FloatArray:
     """Return each metric's correlation with the oracle in every bootstrap draw, shape (b, k)."""
     columns = with_oracle(design, statistic)
+    pairs = [(a, columns.shape[1] - 1) for a in range(columns.shape[1] - 1)]
     return np.concatenate(
         [
-            association(columns, cells, statistic, estimate, weights)[:, :-1, -1]
+            association(columns, cells, statistic, estimate, weights, pairs)[:, :-1, -1]
             for weights in track(
                 bootstrap_weights(design.layout, n_resamples, rng),
                 total=n_resamples,
@@ -347,13 +348,13 @@ def _permutation_pvalue(
     observed: float,
 ) -> tuple[float, bool]:
     rows = np.flatnonzero(keep)
-    perms = unit_permutations(design.layout.take(rows), n_resamples, rng)
-    if len(perms.rows) < 2:
+    perms = Permutations(design.layout.take(rows), n_resamples, rng)
+    if perms.count < 2:
         return math.nan, perms.exact
     draws = permuted_association(
         columns[rows][:, [a]],
         columns[rows, -1],
-        perms.rows,
+        perms,
         local_cells(cells, keep),
         statistic,
         estimate,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metareval.errors import unknown_name
+from metareval.stats.pairs import Pairs
 from metareval.stats.statistics import CellSums, Statistic
 
 FloatArray = NDArray[np.float64]
@@ -74,6 +76,7 @@ def association(
     statistic: Statistic,
     estimate: str,
     weights: FloatArray | None = None,
+    pairs: Pairs | None = None,
 ) -> FloatArray:
     """Return the association of every pair of columns, shape (b, k, k).
 
@@ -87,28 +90,29 @@ def association(
         See :func:`combine`.
     weights : ndarray, shape (b, n), optional
         How often each row is drawn; once each by default.
+    pairs : sequence of (int, int), optional
+        Pairs of columns that are wanted of a weighted association; the others may stay NaN.
     """
 
-    def sums(values: FloatArray, within: Sequence[IntArray]) -> FloatArray:
+    def sums(values: FloatArray, within: Sequence[IntArray], wanted: Pairs | None) -> FloatArray:
         found = (
             statistic.observed(values, within)
             if weights is None
-            else statistic.weighted(values, weights, within)
+            else statistic.weighted(values, weights, within, wanted)
         )
         return combine(found, statistic, estimate)
 
     missing = np.isnan(x)
     if not missing.any():
-        return sums(x, cells)
+        return sums(x, cells, pairs)
     k = x.shape[1]
     out = np.full((1 if weights is None else len(weights), k, k), np.nan)
-    for a in range(k):
-        for b in range(a, k):
-            kept = keep_rows(cells, ~(missing[:, a] | missing[:, b]))
-            if not kept:
-                continue
-            pair = sums(x[:, [a, b]], kept)
-            out[:, a, b], out[:, b, a] = pair[:, 0, 1], pair[:, 1, 0]
+    for a, b in itertools.combinations_with_replacement(range(k), 2) if pairs is None else pairs:
+        kept = keep_rows(cells, ~(missing[:, a] | missing[:, b]))
+        if not kept:
+            continue
+        pair = sums(x[:, [a, b]], kept, None)
+        out[:, a, b], out[:, b, a] = pair[:, 0, 1], pair[:, 1, 0]
     return out
 
 
@@ -168,16 +172,17 @@ def local_cells(cells: Sequence[IntArray], keep: NDArray[np.bool_]) -> list[IntA
 def permuted_association(
     x: FloatArray,
     y: FloatArray,
-    perms: IntArray,
+    perms: Iterable[IntArray],
     cells: Sequence[IntArray],
     statistic: Statistic,
     estimate: str,
 ) -> FloatArray:
     """Return the association of each column of x with permuted y, shape (b, k).
 
-    Permutations must stay within cells, so that what normalises a cell does not change.
+    Permutations, in portions, must stay within cells, so that what normalises a cell does not
+    change.
     """
-    num = statistic.permuted(x, y, perms, cells)
+    num = np.concatenate([statistic.permuted(x, y, part, cells) for part in perms], axis=1)
     observed = statistic.observed(np.column_stack([x, y]), cells)
     scale = observed.scale[:, 0, :-1, -1]
     if estimate == "mean":

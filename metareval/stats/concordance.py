@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -190,3 +192,87 @@ def _brute(values: NDArray[np.integer], g: int) -> NDArray[np.int64]:
         larger[lag:] += wrong[lag:].view(np.uint8)
     out: NDArray[np.int64] = larger.reshape(g, m, n // g).sum(axis=(0, 2), dtype=np.int64)
     return out
+
+
+# Bytes of one portion of drawn columns: small enough to stay in the processor's cache.
+PORTION_BYTES = 2**18
+# Beyond this many rows, counting in blocks beats comparing every pair of every draw.
+COMPARED_ROWS = 1200
+
+
+def wrong_order(columns: NDArray[Any], group: IntArray | None = None) -> NDArray[np.int64]:
+    """Count, for every column, the pairs i < j of rows with the larger value first.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, b)
+        Any ordered type; short integers are compared many at a time.
+    group : ndarray of int, shape (n,), optional
+        Pairs of rows of one group are left out.
+
+    Returns
+    -------
+    ndarray of int64, shape (b,)
+    """
+    n, b = columns.shape
+    out = np.zeros(b, dtype=np.int64)
+    if n < 2:
+        return out
+    # Each row counts at most n - 1 larger values before it.
+    kind: type = np.uint8 if n <= 256 else np.uint16 if n <= 2**16 else np.uint32
+    step = max(64, PORTION_BYTES // (n * max(columns.itemsize, 1)))
+    for start in range(0, b, step):
+        part = np.ascontiguousarray(columns[:, start : start + step])
+        larger: NDArray[Any] = np.zeros(part.shape, dtype=kind)
+        for lag in range(1, n):
+            wrong = part[:-lag] > part[lag:]
+            if group is not None:
+                apart = group[:-lag] != group[lag:]
+                if not apart.any():
+                    continue
+                if not apart.all():
+                    wrong &= apart[:, None]
+            larger[lag:] += wrong.view(np.uint8)
+        out[start : start + step] = larger.sum(axis=0, dtype=np.int64)
+    return out
+
+
+class PermutedColumn:
+    """A column of one cell under many permutations, to be paired with fixed columns.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+    rows : ndarray of int
+        Rows of the cell.
+    perms : ndarray of int, shape (b, n)
+        Row from which each row takes its value; rows of the cell stay in it.
+    """
+
+    def __init__(self, y: FloatArray, rows: IntArray, perms: IntArray) -> None:
+        code = np.zeros(len(y), dtype=np.intp)
+        code[rows], self._levels = dense_ranks(y[rows])
+        small: type = np.uint8 if self._levels <= 256 else np.uint16
+        if self._levels > 2**16:
+            small = np.int32
+        self.tied_pairs = pair_count(np.bincount(code[rows], minlength=1)) if len(rows) else 0
+        # Shape (n, b): a row of one place in all draws lies together in memory.
+        self._drawn: NDArray[Any] = np.ascontiguousarray(code.astype(small)[perms[:, rows]].T)
+
+    def against(self, x: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the discordant and the concordant pairs with x in every permutation."""
+        n = len(x)
+        order = np.argsort(x, kind="stable")
+        group, levels = dense_ranks(x[order])
+        drawn = self._drawn[order]
+        apart = n * (n - 1) // 2 - pair_count(np.bincount(group, minlength=1)) if n else 0
+        if n > COMPARED_ROWS and levels == n and self._levels == n:
+            discordant = inversions(np.ascontiguousarray(drawn.T).astype(np.intp))
+            return discordant, apart - discordant
+        ties = None if levels == n else group
+        discordant = wrong_order(drawn, ties)
+        if self._levels == n:
+            return discordant, apart - discordant
+        # With ties in y the concordant pairs are counted by themselves, from the other end.
+        backwards = None if ties is None else ties[::-1]
+        return discordant, wrong_order(drawn[::-1], backwards)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+Pairs = Sequence[tuple[int, int]]
+Combine = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 
-# Up to this many rows one product with the list of pairs beats one with the n x n matrix.
+# Up to this many rows the list of pairs beats the n x n matrix.
 PAIR_LIST_ROWS = 64
+# Columns of the n x n matrix that are held at once.
+COLUMN_BLOCK = 256
+# Every integer up to here is a float32; sums that may grow larger are made in float64.
+FLOAT32_EXACT = 2**24
 
 
 @lru_cache(maxsize=64)
@@ -40,28 +48,76 @@ def signs(x: FloatArray) -> FloatArray:
     return (left > right).astype(np.float64) - (left < right)
 
 
-def weighted_pair_sums(pair_values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Sum w_i w_j f(i, j) over pairs i < j for every row of weights.
+def product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """Combine two signs: 1 concordant, -1 discordant, 0 tied in either."""
+    out: NDArray[Any] = a * b
+    return out
+
+
+def equal(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """Combine two signs: 1 where they are equal, a tie met by a tie included."""
+    out: NDArray[Any] = (a == b).astype(a.dtype)
+    return out
+
+
+def weighted_pair_sums(
+    x: FloatArray, weights: FloatArray, pairs: Pairs, combine: Combine
+) -> FloatArray:
+    """Sum w_i w_j combine(sign_a(i, j), sign_b(i, j)) over i < j for pairs of columns (a, b).
 
     Parameters
     ----------
-    pair_values : ndarray, shape (n (n - 1) / 2, m)
-        m functions of a pair.
+    x : ndarray, shape (n, k)
     weights : ndarray, shape (b, n)
         How often each row is drawn; rows drawn twice are not paired with themselves.
+    pairs : sequence of (int, int)
+        m pairs of columns.
+    combine : callable
+        :func:`product` or :func:`equal`.
 
     Returns
     -------
     ndarray, shape (b, m)
-        Exact as long as the sums stay below 2**53.
+        Exact integers.
     """
     b, n = weights.shape
-    i, j = pair_index(n)
+    out = np.zeros((b, len(pairs)))
+    if n < 2 or not pairs:
+        return out
+    largest = float(weights.sum(axis=1).max(initial=0.0)) ** 2 / 2
+    kind: type = np.float32 if largest < FLOAT32_EXACT else np.float64
     if n <= PAIR_LIST_ROWS:
-        return (weights[:, i] * weights[:, j]) @ pair_values
-    out = np.empty((b, pair_values.shape[1]))
-    square = np.zeros((n, n))
-    for m in range(pair_values.shape[1]):
-        square[i, j] = square[j, i] = pair_values[:, m]
-        out[:, m] = np.einsum("bi,bi->b", weights @ square, weights) / 2
+        i, j = pair_index(n)
+        s: NDArray[Any] = signs(x).astype(kind).T
+        drawn: NDArray[Any] = np.ascontiguousarray(weights.T, dtype=kind)
+        values = np.stack([combine(s[a], s[c]) for a, c in pairs])
+        out[:] = (values @ (drawn[i] * drawn[j])).T
+        return out
+    w: NDArray[Any] = weights.astype(kind)
+    used = sorted({a for pair in pairs for a in pair})
+    for start in range(0, n, COLUMN_BLOCK):
+        stop = min(start + COLUMN_BLOCK, n)
+        column = {}
+        for a in used:
+            above, here = x[:stop, a, None], x[None, start:stop, a]
+            column[a] = np.subtract(above > here, above < here, dtype=np.int8)
+        # Rows of the block itself pair with the rows before them only.
+        earlier = np.arange(stop)[:, None] < np.arange(start, stop)[None, :]
+        here = w[:, start:stop]
+        for m, (a, c) in enumerate(pairs):
+            values = np.where(earlier, combine(column[a], column[c]), 0).astype(kind)
+            out[:, m] += np.einsum("bj,bj->b", w[:, :stop] @ values, here, dtype=np.float64)
+    return out
+
+
+def untied_pairs(x: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the weighted number of pairs of rows that differ in x, shape (b,)."""
+    order = np.argsort(x, kind="stable")
+    ordered = x[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    total: FloatArray = weights.sum(axis=1)
+    if len(x) == 0:
+        return total
+    groups = np.add.reduceat(weights[:, order], starts, axis=1) if len(starts) < len(x) else weights
+    out: FloatArray = (total**2 - np.einsum("bg,bg->b", groups, groups)) / 2
     return out

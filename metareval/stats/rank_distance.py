@@ -5,19 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from metareval.stats.pairs import pair_index
-from metareval.stats.statistics import BATCH_NUMBERS
+from metareval.stats.concordance import dense_ranks, pair_count, wrong_order
 
 FloatArray = NDArray[np.float64]
 
 
-def tau_with_reference(scores: FloatArray, reference: FloatArray) -> FloatArray:
+def tau_with_reference(
+    scores: FloatArray, reference: FloatArray, *, scores_tie: bool = True
+) -> FloatArray:
     """Return tau-b of every row of scores with the reference.
 
     Parameters
     ----------
     scores : ndarray, shape (b, n)
     reference : ndarray, shape (n,)
+    scores_tie : bool
+        Whether scores of one row may be equal. Where they cannot, half the work is saved.
 
     Returns
     -------
@@ -30,18 +33,28 @@ def tau_with_reference(scores: FloatArray, reference: FloatArray) -> FloatArray:
     >>> tau_with_reference(np.array([[1.0, 2.0, 3.0], [3.0, 1.0, 2.0]]), np.array([1.0, 2.0, 3.0]))
     array([ 1.        , -0.33333333])
     """
-    i, j = pair_index(len(reference))
-    wanted = np.sign(reference[i] - reference[j])
-    out = np.empty(len(scores))
-    step = max(1, BATCH_NUMBERS // max(len(i), 1))
-    for start in range(0, len(scores), step):
-        part = scores[start : start + step]
-        found = np.sign(part[:, i] - part[:, j])
-        below = np.sqrt(np.abs(wanted).sum() * np.abs(found).sum(axis=1))
-        value = np.full(len(part), np.nan)
-        np.divide(found @ wanted, below, out=value, where=below > 0)
-        out[start : start + step] = value
-    return out
+    n = len(reference)
+    order = np.argsort(reference, kind="stable")
+    group, levels = dense_ranks(reference[order])
+    ties = None if levels == n else group
+    columns = np.ascontiguousarray(scores.T)[order]
+    total = n * (n - 1) // 2
+    apart = total - pair_count(np.bincount(group, minlength=1)) if n else 0
+    discordant = wrong_order(columns, ties)
+    if scores_tie:
+        backwards = None if ties is None else ties[::-1]
+        concordant = wrong_order(columns[::-1], backwards)
+        if ties is None:
+            untied = (concordant + discordant).astype(np.float64)
+        else:
+            untied = (wrong_order(columns) + wrong_order(columns[::-1])).astype(np.float64)
+    else:
+        concordant = apart - discordant
+        untied = np.full(len(scores), float(total))
+    below = np.sqrt(apart * untied)
+    value = np.full(len(scores), np.nan)
+    np.divide(concordant - discordant, below, out=value, where=below > 0)
+    return value
 
 
 def weighted_scores(values: FloatArray, weights: FloatArray) -> FloatArray:

@@ -57,22 +57,35 @@ def average_ranks(x: FloatArray) -> FloatArray:
     return out
 
 
-def weighted_centred_ranks(x: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the centred ranks that rows would have if each were drawn ``weights`` times.
+def weighted_centred_ranks(x: FloatArray, drawn: FloatArray) -> FloatArray:
+    """Return the centred ranks that rows would have if each were drawn several times.
 
     Parameters
     ----------
     x : ndarray, shape (n,)
-    weights : ndarray, shape (b, n)
-        Non-negative integers.
+    drawn : ndarray, shape (n, b)
+        How often each row is drawn, a column for each draw.
 
     Returns
     -------
-    ndarray, shape (b, n)
+    ndarray, shape (n, b)
         Twice the average rank within the draw, minus (number drawn + 1).
+
+    Notes
+    -----
+    Twice the average rank is the number drawn below plus the number drawn up to and including
+    equal values, plus one; both are cumulative sums in the order of x, which no draw changes.
     """
-    below = 2.0 * (x[None, :] < x[:, None]) + (x[None, :] == x[:, None])
-    out: FloatArray = weights @ below.T - weights.sum(axis=1, keepdims=True)
+    n, b = drawn.shape
+    order = np.argsort(x, kind="stable")
+    ordered = x[order]
+    upto = np.zeros((n + 1, b))
+    np.cumsum(drawn[order], axis=0, out=upto[1:])
+    starts = np.append(True, ordered[1:] != ordered[:-1])[:n]
+    first = np.maximum.accumulate(np.where(starts, np.arange(n), 0))
+    last = np.append(np.flatnonzero(starts)[1:], n)[np.cumsum(starts) - 1] if n else first
+    out = np.empty((n, b))
+    out[order] = upto[first] + upto[last] - upto[n]
     return out
 
 

@@ -109,13 +109,18 @@ def bootstrap_weights(
     units, first = np.unique(layout.unit, return_index=True)
     blocks = layout.block[first]
     position = np.searchsorted(units, layout.unit)
+    if len(units) == len(position):
+        blocks = layout.block
+        units = np.arange(len(position))
     members = [np.flatnonzero(blocks == b) for b in np.unique(blocks)]
     for start in range(0, n_resamples, DRAWS_AT_ONCE):
         size = min(DRAWS_AT_ONCE, n_resamples - start)
         weights = np.empty((size, len(units)))
         for m in members:
-            weights[:, m] = rng.multinomial(len(m), np.full(len(m), 1 / len(m)), size=size)
-        yield weights[:, position]
+            drawn = rng.integers(0, len(m), size=(size, len(m)))
+            drawn += np.arange(size)[:, None] * len(m)
+            weights[:, m] = np.bincount(drawn.ravel(), minlength=size * len(m)).reshape(size, -1)
+        yield weights if len(units) == len(position) else weights[:, position]
 
 
 def count_permutations(layout: Layout) -> int:
@@ -123,84 +128,109 @@ def count_permutations(layout: Layout) -> int:
     return math.prod(math.factorial(len(c)) for c in layout.exchange_classes())
 
 
-@dataclass(frozen=True)
 class Permutations:
-    """Row permutations that move whole units within blocks.
+    """Row permutations that move whole units within blocks, made in portions when iterated.
+
+    Iterating again gives the same permutations again.
 
     Parameters
     ----------
-    rows : ndarray of int, shape (b, n)
-        Row from which each row takes its value.
+    layout : Layout
+    n_resamples : int
+        Permutations to draw where they cannot all be listed.
+    rng : Generator
+
+    Attributes
+    ----------
     exact : bool
-        Whether every permutation is listed once, the identity among them.
+        Whether every permutation is listed once, the identity among them: where there are at most
+        ``max(n_resamples, 100 000)``.
+    count : int
+        Number of permutations.
     """
 
-    rows: IntArray
-    exact: bool
+    def __init__(self, layout: Layout, n_resamples: int, rng: np.random.Generator) -> None:
+        self._n = len(layout.unit)
+        self._classes = [np.stack(c) for c in layout.exchange_classes() if len(c) > 1]
+        total = math.prod(math.factorial(len(c)) for c in self._classes)
+        self.exact = total <= max(n_resamples, EXACT_LIMIT)
+        self.count = total if self.exact else n_resamples
+        self._seed = rng.integers(0, 2**32, size=4).tolist()
 
+    def __iter__(self) -> Iterator[IntArray]:
+        """Yield arrays of shape (at most 1000, n): the row from which each row takes its value."""
+        yield from self._listed() if self.exact else self._drawn()
 
-def unit_permutations(layout: Layout, n_resamples: int, rng: np.random.Generator) -> Permutations:
-    """List or draw permutations of units within blocks.
+    def _drawn(self) -> Iterator[IntArray]:
+        rng = np.random.default_rng(self._seed)
+        for start in range(0, self.count, DRAWS_AT_ONCE):
+            rows = self._identity(min(DRAWS_AT_ONCE, self.count - start))
+            for members in self._classes:
+                if members.shape[1] == 1:
+                    single = np.tile(members[:, 0], (len(rows), 1))
+                    rows[:, members[:, 0]] = rng.permuted(single, axis=1, out=single)
+                    continue
+                order = np.tile(np.arange(len(members), dtype=np.intp), (len(rows), 1))
+                _place(rows, members, rng.permuted(order, axis=1, out=order))
+            yield rows
 
-    All permutations are listed where there are at most ``max(n_resamples, 100 000)``.
-    """
-    n = len(layout.unit)
-    classes = [c for c in layout.exchange_classes() if len(c) > 1]
-    total = math.prod(math.factorial(len(c)) for c in classes)
-    identity = np.arange(n, dtype=np.intp)
-    if total <= max(n_resamples, EXACT_LIMIT):
-        rows = np.tile(identity, (total, 1))
+    def _listed(self) -> Iterator[IntArray]:
         orders = [
-            np.array(list(itertools.permutations(range(len(c)))), dtype=np.intp) for c in classes
+            np.array(list(itertools.permutations(range(len(c)))), dtype=np.intp)
+            for c in self._classes
         ]
-        repeat = total
-        for members, order in zip(classes, orders, strict=True):
-            repeat //= len(order)
-            chosen = np.tile(np.repeat(order, repeat, axis=0), (total // (repeat * len(order)), 1))
-            _place(rows, members, chosen)
-        return Permutations(rows, exact=True)
-    rows = np.tile(identity, (n_resamples, 1))
-    for members in classes:
-        base = np.tile(np.arange(len(members), dtype=np.intp), (n_resamples, 1))
-        _place(rows, members, rng.permuted(base, axis=1))
-    return Permutations(rows, exact=False)
+        sizes = tuple(len(order) for order in orders)
+        for start in range(0, self.count, DRAWS_AT_ONCE):
+            rows = self._identity(min(DRAWS_AT_ONCE, self.count - start))
+            number = np.arange(start, start + len(rows))
+            chosen = np.unravel_index(number, sizes) if sizes else ()
+            for members, order, which in zip(self._classes, orders, chosen, strict=True):
+                _place(rows, members, order[which])
+            yield rows
+
+    def _identity(self, size: int) -> IntArray:
+        return np.tile(np.arange(self._n, dtype=np.intp), (size, 1))
 
 
-def _place(rows: IntArray, members: list[IntArray], order: IntArray) -> None:
-    stacked = np.stack(members)
+def _place(rows: IntArray, members: IntArray, order: IntArray) -> None:
     for position, target in enumerate(members):
-        rows[:, target] = stacked[order[:, position]]
+        rows[:, target] = members[order[:, position]]
 
 
-@dataclass(frozen=True)
-class Swaps:
-    """Choices of units in which two columns trade their values.
+class UnitSwaps:
+    """Choices of units in which two columns trade their values, made in portions when iterated.
 
     Parameters
     ----------
-    rows : ndarray of bool, shape (b, n)
-        Whether the row's values are swapped.
+    n_units : int
+    n_resamples : int
+        Choices to draw where they cannot all be listed.
+    rng : Generator
+
+    Attributes
+    ----------
     exact : bool
-        Whether every choice is listed once, the one without swaps among them.
+        Whether all 2 ** n_units choices are listed once, the one without swaps among them: where
+        there are at most ``max(n_resamples, 100 000)``.
+    count : int
+        Number of choices.
     """
 
-    rows: NDArray[np.bool_]
-    exact: bool
+    def __init__(self, n_units: int, n_resamples: int, rng: np.random.Generator) -> None:
+        self.n_units = n_units
+        self.exact = n_units < 60 and 2**n_units <= max(n_resamples, EXACT_LIMIT)
+        self.count = 2**n_units if self.exact else n_resamples
+        self._rng = rng
 
-
-def unit_swaps(unit: IntArray, n_resamples: int, rng: np.random.Generator) -> Swaps:
-    """List or draw choices of whole units to swap.
-
-    All 2 ** n_units choices are listed where there are at most ``max(n_resamples, 100 000)``.
-    """
-    units, position = np.unique(unit, return_inverse=True)
-    m = len(units)
-    if m < 60 and 2**m <= max(n_resamples, EXACT_LIMIT):
-        chosen = (np.arange(2**m)[:, None] >> np.arange(m)[None, :]) & 1
-        return Swaps(chosen.astype(bool)[:, position], exact=True)
-    return Swaps(
-        rng.integers(0, 2, size=(n_resamples, m), dtype=np.int8).astype(bool)[:, position], False
-    )
+    def __iter__(self) -> Iterator[NDArray[np.bool_]]:
+        """Yield arrays of shape (at most 1000, n_units): whether the unit is swapped."""
+        for start in range(0, self.count, DRAWS_AT_ONCE):
+            size = min(DRAWS_AT_ONCE, self.count - start)
+            if self.exact:
+                number = np.arange(start, start + size)[:, None]
+                yield ((number >> np.arange(self.n_units)) & 1).astype(bool)
+            else:
+                yield self._rng.random((size, self.n_units), dtype=np.float32) < 0.5
 
 
 ALTERNATIVES = ("two-sided", "greater", "less")

@@ -16,8 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metareval.errors import unknown_name
-from metareval.stats.concordance import kendall_sums
-from metareval.stats.pairs import PAIR_LIST_ROWS, pair_index, signs, weighted_pair_sums
+from metareval.stats.concordance import PermutedColumn, kendall_sums, pair_count
+from metareval.stats.pairs import (
+    PAIR_LIST_ROWS,
+    Pairs,
+    equal,
+    pair_index,
+    product,
+    signs,
+    untied_pairs,
+    weighted_pair_sums,
+)
 from metareval.stats.ranks import centred_ranks, weighted_centred_ranks
 
 FloatArray = NDArray[np.float64]
@@ -52,9 +61,16 @@ class Statistic:
     centres: ClassVar[bool] = False
     needs_finite: ClassVar[bool] = False
 
-    def weighted(self, x: FloatArray, w: FloatArray, cells: Sequence[Rows]) -> CellSums:
-        """Sums for rows drawn ``w`` times: x (n, k), w (b, n)."""
-        return _stack([self._weighted(x[rows], w[:, rows]) for rows in cells], len(w), x.shape[-1])
+    def weighted(
+        self, x: FloatArray, w: FloatArray, cells: Sequence[Rows], pairs: Pairs | None = None
+    ) -> CellSums:
+        """Sums for rows drawn ``w`` times: x (n, k), w (b, n).
+
+        Only the given pairs of columns are computed, all of them by default.
+        """
+        chosen = _with_diagonal(pairs, x.shape[1])
+        parts = [self._weighted(x[rows], w[:, rows], chosen) for rows in cells]
+        return _stack(parts, len(w), x.shape[1])
 
     def observed(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
         """Sums of the table as it stands, b = 1: x (n, k)."""
@@ -82,7 +98,9 @@ class Statistic:
         """
         raise NotImplementedError
 
-    def _weighted(self, x: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _weighted(
+        self, x: FloatArray, w: FloatArray, pairs: Pairs
+    ) -> tuple[FloatArray, FloatArray]:
         raise NotImplementedError
 
     def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -96,15 +114,18 @@ def _stack(parts: Sequence[tuple[FloatArray, FloatArray]], b: int, k: int) -> Ce
     return CellSums(np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts]))
 
 
-def _upper(k: int) -> tuple[Rows, Rows]:
-    return np.triu_indices(k)
+def _with_diagonal(pairs: Pairs | None, k: int) -> Pairs:
+    """Return the pairs to compute: those above the diagonal, and the diagonal that scales them."""
+    if pairs is None:
+        return [(a, b) for a in range(k) for b in range(a, k)]
+    used = {a for pair in pairs for a in pair}
+    return [*((a, a) for a in sorted(used)), *((a, b) for a, b in pairs if a != b)]
 
 
-def _symmetric(values: FloatArray, k: int) -> FloatArray:
-    a, b = _upper(k)
-    out = np.empty((*values.shape[:-1], k, k))
-    out[..., a, b] = values
-    out[..., b, a] = values
+def _symmetric(values: FloatArray, pairs: Pairs, k: int) -> FloatArray:
+    out = np.zeros((*values.shape[:-1], k, k))
+    for m, (a, b) in enumerate(pairs):
+        out[..., a, b] = out[..., b, a] = values[..., m]
     return out
 
 
@@ -145,14 +166,17 @@ class KendallB(Statistic):
     def _observed(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         w = np.ones((1, len(x)))
         if len(x) <= PAIR_LIST_ROWS:
-            return self._weighted(x, w)
+            return self._weighted(x, w, _with_diagonal(None, x.shape[1]))
         num = kendall_sums(x)[None]
         return num, self._scale(num, w.sum(axis=1), partial(_levels, x, w))
 
-    def _weighted(self, x: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
-        s = signs(x)
-        a, b = _upper(x.shape[1])
-        num = _symmetric(weighted_pair_sums(s[:, a] * s[:, b], w), x.shape[1])
+    def _weighted(
+        self, x: FloatArray, w: FloatArray, pairs: Pairs
+    ) -> tuple[FloatArray, FloatArray]:
+        apart = [(a, b) for a, b in pairs if a != b]
+        num = _symmetric(weighted_pair_sums(x, w, apart, product), apart, x.shape[1])
+        for a in {a for a, b in pairs if a == b}:
+            num[:, a, a] = untied_pairs(x[:, a], w)
         return num, self._scale(num, w.sum(axis=1), partial(_levels, x, w))
 
     def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -186,16 +210,14 @@ class KendallB(Statistic):
         """See :meth:`Statistic.permuted`."""
         out = np.empty((len(cells), len(perms), x.shape[1]))
         for c, rows in enumerate(cells):
-            sx = signs(x[rows])
-            step = max(1, BATCH_NUMBERS // max(len(sx), 1))
-            for start in range(0, len(perms), step):
-                drawn = y[perms[start : start + step][:, rows]]
-                sy = signs(drawn[:, :, None])[:, :, 0]
-                out[c, start : start + step] = self._pair_numerators(sx, sy)
+            drawn = PermutedColumn(y, rows, perms)
+            for a in range(x.shape[1]):
+                out[c, :, a] = self._numerators(drawn, x[rows, a])
         return out
 
-    def _pair_numerators(self, sx: FloatArray, sy: FloatArray) -> FloatArray:
-        out: FloatArray = sy @ sx
+    def _numerators(self, drawn: PermutedColumn, x: FloatArray) -> FloatArray:
+        discordant, concordant = drawn.against(x)
+        out: FloatArray = (concordant - discordant).astype(np.float64)
         return out
 
 
@@ -223,17 +245,16 @@ class PairwiseAccuracy(KendallB):
     null = 0.5
 
     def _observed(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return self._weighted(x, np.ones((1, len(x))))
+        return self._weighted(x, np.ones((1, len(x))), _with_diagonal(None, x.shape[1]))
 
-    def _weighted(self, x: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
-        s = signs(x)
+    def _weighted(
+        self, x: FloatArray, w: FloatArray, pairs: Pairs
+    ) -> tuple[FloatArray, FloatArray]:
         k = x.shape[1]
-        a, b = _upper(k)
-        agree = (s[:, a] == s[:, b]).astype(np.float64)
-        every = np.ones((len(s), 1))
-        sums = weighted_pair_sums(np.hstack([agree, np.abs(s), every]), w)
-        num = _symmetric(sums[:, : len(a)], k)
-        return self._blank(num, sums[:, len(a) : -1], sums[:, -1])
+        num = _symmetric(weighted_pair_sums(x, w, pairs, equal), pairs, k)
+        untied = np.stack([untied_pairs(x[:, a], w) for a in range(k)], axis=1)
+        total = (w.sum(axis=1) ** 2 - np.einsum("bi,bi->b", w, w)) / 2
+        return self._blank(num, untied, total)
 
     def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         s = signs(x)
@@ -249,10 +270,15 @@ class PairwiseAccuracy(KendallB):
         both = varies[:, :, None] & varies[:, None, :]
         return np.where(both, num, 0.0), np.where(both, total[:, None, None], 0.0)
 
-    def _pair_numerators(self, sx: FloatArray, sy: FloatArray) -> FloatArray:
-        # [sx = sy] is (|sy| + sx sy) / 2 where sx is a difference, and 1 - |sy| where it is a tie.
-        tied = (sx == 0).astype(np.float64)
-        out: FloatArray = (sy @ sx + np.abs(sy) @ (1.0 - 3.0 * tied)) / 2 + tied.sum(axis=0)
+    def _numerators(self, drawn: PermutedColumn, x: FloatArray) -> FloatArray:
+        discordant, concordant = drawn.against(x)
+        # Pairs that are neither are tied in x, in y or in both; inclusion and exclusion.
+        apart = (concordant + discordant).astype(np.float64)
+        n = len(x)
+        tied_x = pair_count(np.unique(x, return_counts=True)[1])
+        tied_y = drawn.tied_pairs
+        both = tied_x + tied_y - (n * (n - 1) // 2 - apart)
+        out: FloatArray = concordant + both
         return out
 
 
@@ -270,22 +296,24 @@ class CalibratedPairwiseAccuracy(Statistic):
     null = 0.5
     symmetric = False
 
-    def weighted(self, x: FloatArray, w: FloatArray, cells: Sequence[Rows]) -> CellSums:
+    def weighted(
+        self, x: FloatArray, w: FloatArray, cells: Sequence[Rows], pairs: Pairs | None = None
+    ) -> CellSums:
         """See :meth:`Statistic.weighted`."""
         k = x.shape[1]
+        wanted = [(a, b) for a in range(k) for b in range(k)] if pairs is None else pairs
         shape = (len(cells), len(w), k, k)
         num, scale = np.zeros(shape), np.zeros(shape)
-        pairs = _cell_pairs(cells)
-        if len(pairs[0]) == 0:
+        listed = _cell_pairs(cells)
+        if len(listed[0]) == 0:
             return CellSums(num, scale)
-        step = max(1, BATCH_NUMBERS // len(pairs[0]))
+        step = max(1, BATCH_NUMBERS // len(listed[0]))
         for start in range(0, len(w), step):
             part = slice(start, start + step)
-            for a in range(k):
-                for b in range(k):
-                    num[:, part, a, b], scale[:, part, a, b] = _calibrate(
-                        x[:, a], x[:, b], w[part], pairs, len(cells)
-                    )
+            for a, b in wanted:
+                num[:, part, a, b], scale[:, part, a, b] = _calibrate(
+                    x[:, a], x[:, b], w[part], listed, len(cells)
+                )
         return CellSums(num, scale)
 
     def batch(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
@@ -357,17 +385,15 @@ class Spearman(Statistic):
     title = "Spearman rho"
     centres = True
 
-    def _weighted(self, x: FloatArray, w: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return self._products([self._weighted_centre(x[:, a], w) for a in range(x.shape[1])], w)
-
-    def _products(
-        self, columns: Sequence[FloatArray], w: FloatArray
+    def _weighted(
+        self, x: FloatArray, w: FloatArray, pairs: Pairs
     ) -> tuple[FloatArray, FloatArray]:
-        a, b = _upper(len(columns))
-        sums = [
-            np.einsum("bi,bi,bi->b", columns[p], columns[q], w) for p, q in zip(a, b, strict=True)
-        ]
-        num = _symmetric(np.stack(sums, axis=-1), len(columns))
+        drawn = np.ascontiguousarray(w.T)
+        centred = {a: self._weighted_centre(x[:, a], drawn) for a in {a for p in pairs for a in p}}
+        weighed = {a: drawn * column for a, column in centred.items()}
+        sums = [np.einsum("ib,ib->b", weighed[a], centred[b]) for a, b in pairs]
+        values = np.stack(sums, axis=-1) if sums else np.empty((len(w), 0))
+        num = _symmetric(values, pairs, x.shape[1])
         return num, _geometric(num)
 
     def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -390,8 +416,8 @@ class Spearman(Statistic):
     def _centre(self, x: FloatArray) -> FloatArray:
         return centred_ranks(x)
 
-    def _weighted_centre(self, x: FloatArray, w: FloatArray) -> FloatArray:
-        return weighted_centred_ranks(x, w)
+    def _weighted_centre(self, x: FloatArray, drawn: FloatArray) -> FloatArray:
+        return weighted_centred_ranks(x, drawn)
 
 
 class Pearson(Spearman):
@@ -408,14 +434,14 @@ class Pearson(Spearman):
         )
         return out
 
-    def _weighted_centre(self, x: FloatArray, w: FloatArray) -> FloatArray:
-        n = w.sum(axis=1, keepdims=True)
+    def _weighted_centre(self, x: FloatArray, drawn: FloatArray) -> FloatArray:
         if len(x) == 0:
-            return np.zeros(w.shape)
+            return np.zeros(drawn.shape)
         shifted = x - x.mean()
-        out = shifted - (w @ shifted)[:, None] / np.maximum(n, 1)
-        low = np.where(w > 0, shifted, np.inf).min(axis=1, keepdims=True)
-        high = np.where(w > 0, shifted, -np.inf).max(axis=1, keepdims=True)
+        out = shifted[:, None] - (shifted @ drawn) / np.maximum(drawn.sum(axis=0), 1)
+        present = drawn > 0
+        low = np.where(present, shifted[:, None], np.inf).min(axis=0)
+        high = np.where(present, shifted[:, None], -np.inf).max(axis=0)
         return np.where(high > low, out, 0.0)
 
 

@@ -180,7 +180,7 @@ def test_permuting_is_the_statistic_of_the_permuted_table(name: str, estimate: s
     x = rng.integers(0, 4, size=(12, 3)).astype(float)
     cells = [np.arange(5), np.arange(5, 12)]
     perms = np.array([np.concatenate([rng.permutation(c) for c in cells]) for _ in range(20)])
-    found = permuted_association(x[:, :2], x[:, 2], perms, cells, statistic, estimate)
+    found = permuted_association(x[:, :2], x[:, 2], [perms], cells, statistic, estimate)
     for b, perm in enumerate(perms):
         moved = np.column_stack([x[:, :2], x[perm, 2]])
         expected = association(moved, cells, statistic, estimate)[0, :2, 2]

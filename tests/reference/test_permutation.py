@@ -12,16 +12,19 @@ import scipy.stats
 
 import metareval as mr
 from metareval.errors import ArgumentError
+from metareval.stats.association import combine
 from metareval.stats.intervals import percentile_interval
 from metareval.stats.resample import (
     Layout,
+    Permutations,
+    UnitSwaps,
     bootstrap_weights,
     count_permutations,
     resampling_pvalue,
     resolve_rng,
-    unit_permutations,
-    unit_swaps,
 )
+from metareval.stats.statistics import get_statistic
+from metareval.stats.swaps import kendall_under_swaps
 
 
 def layout(block: list[int], unit: list[int], slot: list[int]) -> Layout:
@@ -57,11 +60,12 @@ def test_exact_pvalues_equal_r_without_ties() -> None:
 
 def test_permutations_move_whole_units_within_blocks() -> None:
     design = layout([0] * 6 + [1] * 4, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4], [0, 1] * 5)
-    found = unit_permutations(design, 10, np.random.default_rng(0))
+    found = Permutations(design, 10, np.random.default_rng(0))
     assert found.exact
-    assert len(found.rows) == count_permutations(design) == math.factorial(3) * 2
-    assert len(np.unique(found.rows, axis=0)) == len(found.rows)
-    for rows in found.rows:
+    listed = np.concatenate(list(found))
+    assert len(listed) == found.count == count_permutations(design) == math.factorial(3) * 2
+    assert len(np.unique(listed, axis=0)) == len(listed)
+    for rows in listed:
         assert (design.block[rows] == design.block).all()
         assert (design.slot[rows] == design.slot).all()
         for unit in range(5):
@@ -71,16 +75,19 @@ def test_permutations_move_whole_units_within_blocks() -> None:
 def test_units_with_other_replicates_are_not_exchanged() -> None:
     design = layout([0] * 5, [0, 0, 1, 1, 2], [0, 1, 0, 1, 0])
     assert count_permutations(design) == 2
-    found = unit_permutations(design, 10, np.random.default_rng(0))
-    assert {tuple(r) for r in found.rows} == {(0, 1, 2, 3, 4), (2, 3, 0, 1, 4)}
+    found = Permutations(design, 10, np.random.default_rng(0))
+    assert {tuple(r) for part in found for r in part} == {(0, 1, 2, 3, 4), (2, 3, 0, 1, 4)}
 
 
 def test_drawn_permutations_are_uniform() -> None:
     n = 30
     design = layout([0] * n, list(range(n)), [0] * n)
-    found = unit_permutations(design, 6000, np.random.default_rng(0))
+    found = Permutations(design, 6000, np.random.default_rng(0))
     assert not found.exact
-    counts = np.bincount(found.rows[:, 0], minlength=n)
+    drawn = np.concatenate(list(found))
+    assert (np.sort(drawn, axis=1) == np.arange(n)).all()
+    np.testing.assert_array_equal(drawn, np.concatenate(list(found)))
+    counts = np.bincount(drawn[:, 0], minlength=n)
     assert scipy.stats.chisquare(counts).pvalue > 1e-3
 
 
@@ -101,34 +108,61 @@ def test_draws_do_not_depend_on_how_many_follow() -> None:
     np.testing.assert_array_equal(few, many[:1000])
 
 
-def test_swaps_are_listed_once_and_whole() -> None:
-    unit = np.array([0, 0, 1, 2])
-    found = unit_swaps(unit, 4, np.random.default_rng(0))
+def test_swaps_are_listed_once() -> None:
+    found = UnitSwaps(3, 4, np.random.default_rng(0))
     assert found.exact
-    assert len(np.unique(found.rows, axis=0)) == 8
-    assert (found.rows[:, 0] == found.rows[:, 1]).all()
-    drawn = unit_swaps(np.arange(40), 500, np.random.default_rng(0))
+    listed = np.concatenate(list(found))
+    assert len(np.unique(listed, axis=0)) == found.count == 8
+    assert not listed[0].any()
+    drawn = UnitSwaps(40, 2500, np.random.default_rng(0))
     assert not drawn.exact
-    assert drawn.rows.mean() == pytest.approx(0.5, abs=0.02)
+    values = np.concatenate(list(drawn))
+    assert values.shape == (2500, 40)
+    assert values.mean() == pytest.approx(0.5, abs=0.01)
 
 
-def test_paired_permutation_equals_an_enumeration() -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_quadratic_forms_equal_the_swapped_tables(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, n_units = 14, 6
+    unit = rng.integers(0, n_units, n)
+    cells = [np.arange(5), np.arange(5, n)]
+    x, z, y = np.round(rng.normal(size=(3, n)), seed % 3)
+    swapped = rng.random((50, n_units)) < 0.5
+    found = kendall_under_swaps(x, z, y, unit, cells, swapped)
+    statistic = get_statistic("kendall")
+    for estimate in ("stratified", "mean"):
+        for first, second, sums in ((x, z, found[0]), (z, x, found[1])):
+            tables = np.stack(
+                [np.column_stack([np.where(s[unit], second, first), y]) for s in swapped]
+            )
+            expected = combine(statistic.batch(tables, cells), statistic, estimate)
+            np.testing.assert_allclose(
+                combine(sums, statistic, estimate)[:, 0, 1], expected[:, 0, 1], atol=1e-12
+            )
+
+
+@pytest.mark.parametrize("statistic", ["spearman", "kendall"])
+def test_paired_permutation_equals_an_enumeration(statistic: str) -> None:
     rng = np.random.default_rng(5)
     frame = pd.DataFrame({"a": rng.random(7), "b": rng.random(7), "d": rng.random(7)})
     found = mr.compare_metrics(
-        frame[["a", "b"]], frame["d"], directions={"a": "higher", "b": "higher"}, rng=0
+        frame[["a", "b"]],
+        frame["d"],
+        statistic=statistic,
+        directions={"a": "higher", "b": "higher"},
+        rng=0,
     )
     assert found.exact
+    correlate = {"spearman": scipy.stats.spearmanr, "kendall": scipy.stats.kendalltau}[statistic]
     ranks = {c: scipy.stats.rankdata(frame[c]) for c in ("a", "b")}
     y = -frame["d"].to_numpy()
-    null = []
+    listed = []
     for swap in itertools.product([False, True], repeat=7):
         first = np.where(swap, ranks["b"], ranks["a"])
         second = np.where(swap, ranks["a"], ranks["b"])
-        null.append(
-            scipy.stats.spearmanr(first, y).statistic - scipy.stats.spearmanr(second, y).statistic
-        )
-    null = np.array(null)
+        listed.append(correlate(first, y).statistic - correlate(second, y).statistic)
+    null = np.array(listed)
     observed = null[0]
     p = 2 * min((null >= observed - 1e-9).mean(), (null <= observed + 1e-9).mean())
     assert found.frame.iloc[0]["difference"] == pytest.approx(observed, abs=1e-12)

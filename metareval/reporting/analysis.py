@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 
 from metareval.auditing import AuditResult, audit
 from metareval.errors import MetarevalError, TableError
@@ -40,6 +42,8 @@ class Analysis:
     confidence : float
     n_resamples, seed : int
         What every question was asked with.
+    transforms : mapping or None
+        Those that were given for the score.
     audit, agreement, clusters, reliability, pooled, comparison, score, cross_fitted, stability, \
     plan, reproduction
         The results; None where there is none.
@@ -51,6 +55,7 @@ class Analysis:
     confidence: float
     n_resamples: int
     seed: int
+    transforms: Mapping[str, str] | None
     audit: AuditResult | None
     agreement: AgreementResult | None
     clusters: ClusterResult | None
@@ -68,6 +73,11 @@ class Analysis:
     def alpha(self) -> float:
         """Level of the tests that goes with the confidence of the intervals."""
         return round(1 - self.confidence, 10)
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """The agreement of every pair of metrics, one row each; empty where there is none."""
+        return pd.DataFrame() if self.agreement is None else self.agreement.to_frame()
 
     @property
     def results(self) -> dict[str, Result]:
@@ -178,6 +188,7 @@ def analyse(
         confidence=confidence,
         n_resamples=n_resamples,
         seed=seed,
+        transforms=transforms,
         audit=ask("audit", "Audit", lambda: audit(table)),
         agreement=found_agreement,
         clusters=clusters,

@@ -44,7 +44,11 @@ def escape(text: str) -> str:
     >>> print(escape("50% of $x_1$"))
     50\% of \$x\_1\$
     """
-    return "".join(_ESCAPES[c] if c in _ESCAPES else printable(c) for c in text)
+    return "".join(_ESCAPES.get(c, c) for c in map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    return character if character in _ESCAPES else printable(character)
 
 
 def latex_table(table: Table) -> str:

@@ -10,13 +10,16 @@ from typing import Any
 from metareval.reporting.analysis import Analysis
 from metareval.reporting.parts import Page, Picture
 from metareval.reporting.sections import all_sections
-from metareval.reporting.verdict import answer, in_short, tiles
+from metareval.reporting.tiles import tiles
+from metareval.reporting.verdict import answer, in_short
 from metareval.reporting.wording import MINUS, name, number, plural
 from metareval.results import printable, shorten
 
 # Evidence is for looking up, not for reading in full: the JSON file holds all of it.
 MOST_ENTRIES = 30
 MOST_CHARACTERS = 300
+# Line breaks of code, and the spaces that keep a number beside its unit.
+KEPT = "\n\N{NO-BREAK SPACE}"
 _LINK = re.compile(r"https://[^\s,;<>\"']*[^\s,;<>\"'.)]|arXiv:\d{4}\.\d{4,5}")
 
 
@@ -52,6 +55,7 @@ def render_page(page: Page, facts: dict[str, Any]) -> str:
         loader=jinja2.FunctionLoader(lambda n: (folder / n).read_text(encoding="utf-8")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_legible,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -70,6 +74,13 @@ def _picture(picture: Picture) -> Any:
     return Markup(picture.drawing.inline(f"figure-{picture.slug}", title))
 
 
+def _legible(value: Any) -> Any:
+    """Replace control and direction-changing characters in any text that reaches the page."""
+    if type(value) is not str:  # markup is made of texts that went through here
+        return value
+    return "".join(c if c in KEPT else printable(c) for c in value)
+
+
 def _minus(text: str) -> str:
     """Write the negative numbers of a text with a real minus sign."""
     return re.sub(r"(?<![\w.-])-(?=\d)", MINUS, text)
@@ -79,6 +90,7 @@ def _linked(text: str) -> Any:
     """Escape a text and turn addresses in it into links, which load nothing until followed."""
     from markupsafe import Markup, escape
 
+    text = _legible(text)
     out, at = Markup(""), 0
     for found in _LINK.finditer(text):
         shown = found.group()
@@ -111,7 +123,7 @@ def _collect(value: Any, key: str, lines: list[tuple[str, str]]) -> None:
         for i, v in enumerate(value, start=1):
             _collect(v, f"{key} {i}", lines)
     else:
-        lines.append((name(key.replace("_", " ")), _inline(value)))
+        lines.append((name(key), _inline(value)))
 
 
 def _flat(value: dict[str, Any]) -> bool:
@@ -130,9 +142,7 @@ def _scalar(value: Any) -> bool:
 
 def _inline(value: Any) -> str:
     if isinstance(value, dict):
-        return "; ".join(
-            f"{name(str(k).replace('_', ' '))}: {_inline(v)}" for k, v in value.items()
-        )
+        return "; ".join(f"{name(k)}: {_inline(v)}" for k, v in value.items())
     if isinstance(value, list):
         shown = ", ".join(_inline(v) for v in value[:MOST_ENTRIES])
         return shown + (

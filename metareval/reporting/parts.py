@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 
@@ -223,7 +223,6 @@ class Page:
     verdict: tuple[str, ...]
     tiles: tuple[Tile, ...]
     sections: tuple[Section, ...]
-    footer: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tables(self) -> list[Table]:

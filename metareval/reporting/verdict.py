@@ -6,10 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from metareval.reporting.analysis import Analysis
-from metareval.reporting.parts import Tile
 from metareval.reporting.wording import (
     all_names,
     coefficient,
@@ -58,18 +56,18 @@ def reliability_sentence(analysis: Analysis) -> str:
     """Say which metrics track the oracle."""
     result = analysis.reliability
     if result is None:
-        return "Whether any metric tracks the oracle cannot be said: " + (
-            "the reliability could not be computed."
+        return (
+            "The reliability of the metrics could not be computed."
             if analysis.table.oracle
-            else "the table has no oracle. It can show only whether metrics agree with each other, "
-            "and not which of them is right."
+            else "A table without an oracle can show whether metrics agree with each other, but "
+            "not which of them is right."
         )
     frame = result.frame
     tests = int(frame["pvalue"].notna().sum())
     if tests == 0:
         return (
-            "No metric's reliability could be tested: no metric varies together with the oracle "
-            "in enough models."
+            "No metric's reliability could be tested: the metric or the oracle does not vary, or "
+            "too few models are left."
         )
     tracking, against = significant(analysis)
     corrected = f"once the {plural(tests, 'test')} are corrected for" if tests > 1 else ""
@@ -89,15 +87,23 @@ def reliability_sentence(analysis: Analysis) -> str:
         shown = [f"{name(m)} (rho {coefficient(frame.loc[m, 'rho'])})" for m in against]
         parts.append(f"{names(shown)} {'runs' if len(shown) == 1 else 'run'} against it")
     rest = tests - len(tracking) - len(against)
-    others = f"; for the other {rest} this cannot be said" if rest else ""
+    others = (
+        ""
+        if not rest
+        else "; of the other metric this cannot be said"
+        if rest == 1
+        else f"; of the other {rest} metrics this cannot be said"
+    )
     return f"{', and '.join(parts)} beyond chance {corrected}".rstrip() + f"{others}."
 
 
 def reach_sentence(analysis: Analysis) -> str:
     """Say what the models at hand could have shown."""
-    if analysis.plan is None or analysis.reliability is None:
-        return ""
     found = analysis.plan
+    if found is None or analysis.reliability is None:
+        return ""
+    if analysis.reliability.frame["pvalue"].isna().all():
+        return ""
     if math.isnan(found.smallest_detectable) or found.smallest_detectable >= 0.995:
         reach = "no correlation, however strong, would reliably be found"
     else:
@@ -124,7 +130,7 @@ def agreeing(analysis: Analysis) -> tuple[list[tuple[str, str]], list[tuple[str,
     """Return pairs that agree, pairs that disagree, and how many pairs are defined."""
     if analysis.agreement is None:
         return [], [], 0
-    frame = analysis.agreement.to_frame()
+    frame = analysis.pairs
     sure = frame["adjusted"] <= analysis.alpha
     return (
         list(frame.index[sure & (frame["estimate"] > 0)]),
@@ -140,19 +146,21 @@ def agreement_sentence(analysis: Analysis) -> str:
     if len(analysis.table.metrics) < 2:
         return "The table has one metric, so there is nothing for it to agree with."
     together, apart, defined = agreeing(analysis)
-    frame = analysis.agreement.to_frame()
-    total = len(frame)
+    total = len(analysis.pairs)
     if defined == 0:
         return "No two metrics can be compared: in every pair, one of them does not vary."
     gap = "" if defined == total else f" ({total - defined} of {total} pairs are undefined)"
+    after = " after correction" if defined > 1 else ""
     pairs = plural(defined, "pair") + " of metrics"
     if not together and not apart:
         subject = (
             "The two metrics neither agree nor disagree"
             if total == 1
+            else "The one pair of metrics that can be compared neither agrees nor disagrees"
+            if defined == 1
             else f"Of {pairs}, none agrees or disagrees"
         )
-        return f"{subject} beyond what chance allows after correction{gap}."
+        return f"{subject} beyond what chance allows{after}{gap}."
     parts = []
     if together:
         parts.append(
@@ -164,7 +172,7 @@ def agreement_sentence(analysis: Analysis) -> str:
             f"{len(apart)} {'disagrees' if len(apart) == 1 else 'disagree'} "
             f"({all_names([pair(*p) for p in apart], 4)})"
         )
-    return f"Of {pairs}, {' and '.join(parts)} beyond chance after correction{gap}."
+    return f"Of {pairs}, {' and '.join(parts)} beyond chance{after}{gap}."
 
 
 def composite_sentence(analysis: Analysis) -> str:
@@ -281,10 +289,15 @@ def answer(analysis: Analysis) -> str:
         return "Not on this evidence: none of them is shown to track the oracle."
     found = analysis.audit.findings if analysis.audit is not None else ()
     if any(f.severity == "error" for f in found):
-        return f"{all_names(tracking)} perhaps, but the audit found errors to be settled first."
+        return (
+            f"Perhaps {all_names(tracking)}, but the audit found errors that have to be settled "
+            "first."
+        )
     if len(tracking) == len(table.metrics):
         return "Yes, as far as this table shows: they track the oracle."
-    return f"{all_names(tracking)} can, as far as this table shows."
+    if len(tracking) == 1:
+        return f"One of them, as far as this table shows: {name(tracking[0])}."
+    return f"Some of them, as far as this table shows: {all_names(tracking)}."
 
 
 def in_short(analysis: Analysis) -> tuple[str, ...]:
@@ -300,73 +313,3 @@ def in_short(analysis: Analysis) -> tuple[str, ...]:
         published_sentence(analysis),
     )
     return tuple(s for s in sentences if s)
-
-
-def tiles(analysis: Analysis) -> tuple[Tile, ...]:
-    """Return the key figures."""
-    out = []
-    if analysis.audit is not None:
-        seen = pd.Series([f.severity for f in analysis.audit.findings], dtype=object)
-        errors, warnings = int((seen == "error").sum()), int((seen == "warning").sum())
-        out.append(
-            Tile(
-                str(errors),
-                f"{'error' if errors == 1 else 'errors'} and {plural(warnings, 'warning')} "
-                "found by the audit",
-                "bad" if errors else "fair" if warnings else "good",
-                "findings",
-            )
-        )
-    if analysis.reliability is not None:
-        tracking, _ = significant(analysis)
-        out.append(
-            Tile(
-                f"{len(tracking)} of {len(analysis.table.metrics)}",
-                "metrics track the oracle beyond chance",
-                "good" if tracking else "bad",
-                "reliability",
-            )
-        )
-    together, apart, defined = agreeing(analysis)
-    if defined:
-        out.append(
-            Tile(
-                f"{len(together)} of {defined}",
-                "pairs of metrics agree beyond chance",
-                "bad" if apart or not together else "good",
-                "agreement",
-            )
-        )
-    if analysis.score is not None and analysis.score.beats_best_part is not None:
-        good = analysis.score.beats_best_part
-        out.append(
-            Tile(
-                "yes" if good else "not shown",
-                "does the composite score beat its best single metric?",
-                "good" if good else "bad",
-                "score",
-            )
-        )
-    if analysis.stability is not None and len(analysis.stability.top1):
-        ranks = analysis.stability.to_frame()
-        leader = str(ranks.index[0])
-        share = float(ranks["top1"].iloc[0])
-        out.append(
-            Tile(
-                percent(share),
-                f"of all possible weightings put {name(leader)} first",
-                "good" if share >= FIRM else "fair",
-                "stability",
-            )
-        )
-    claimed, kept, _ = surviving_claims(analysis)
-    if claimed:
-        out.append(
-            Tile(
-                f"{kept} of {claimed}",
-                "correlations published as significant are still so in a sound analysis",
-                "good" if kept == claimed else "bad",
-                "published",
-            )
-        )
-    return tuple(out)

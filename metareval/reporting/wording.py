@@ -18,7 +18,6 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 __all__ = [
     "all_names",
     "any_name",
-    "capital",
     "coefficient",
     "confidence_name",
     "interval",
@@ -31,9 +30,9 @@ __all__ = [
     "plural",
     "pvalue",
     "reason",
-    "reason_in_full",
     "signed",
     "tiny",
+    "with_reasons",
 ]
 
 REASONS = {
@@ -43,13 +42,6 @@ REASONS = {
     "non_finite": "infinite values",
     "undefined_pair": "undefined pair",
     "undefined_reliability": "undefined reliability",
-}
-REASONS_IN_FULL = {
-    "constant": "it does not vary where models are compared, so it ranks nothing",
-    "too_few": "too few models can be compared",
-    "missing": "values are missing",
-    "non_finite": "it holds infinite values",
-    "undefined_pair": "its agreement with another metric is undefined",
 }
 
 
@@ -145,11 +137,6 @@ def plural(n: int, noun: str, many: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else many or noun + 's'}"
 
 
-def capital(text: str) -> str:
-    """Begin a sentence."""
-    return text[:1].upper() + text[1:]
-
-
 def confidence_name(confidence: float) -> str:
     """Write the level of an interval.
 
@@ -166,9 +153,9 @@ def reason(code: str) -> str:
     return REASONS.get(code, code.replace("_", " "))
 
 
-def reason_in_full(code: str) -> str:
-    """Write a machine-readable reason as a clause."""
-    return REASONS_IN_FULL.get(code, reason(code))
+def with_reasons(excluded: pd.Series) -> str:
+    """Write names, each with the machine-readable reason for leaving it out."""
+    return all_names([f"{name(m)} ({reason(str(why))})" for m, why in excluded.items()])
 
 
 def pair(a: str, b: str) -> str:

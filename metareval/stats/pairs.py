@@ -16,6 +16,8 @@ Combine = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 # Up to this many rows the list of pairs beats the n x n matrix.
 PAIR_LIST_ROWS = 64
+# Up to this many rows the n x n matrix beats keeping cumulative sums.
+MATRIX_ROWS = 300
 # Columns of the n x n matrix that are held at once.
 COLUMN_BLOCK = 256
 # Every integer up to here is a float32; sums that may grow larger are made in float64.
@@ -93,6 +95,11 @@ def weighted_pair_sums(
         values = np.stack([combine(s[a], s[c]) for a, c in pairs])
         out[:] = (values @ (drawn[i] * drawn[j])).T
         return out
+    if combine is product and n > MATRIX_ROWS:
+        drawn = np.ascontiguousarray(weights.T)
+        for m, (a, c) in enumerate(pairs):
+            out[:, m] = _prefix_sums(x[:, a], x[:, c], drawn)
+        return out
     w: NDArray[Any] = weights.astype(kind)
     used = sorted({a for pair in pairs for a in pair})
     for start in range(0, n, COLUMN_BLOCK):
@@ -121,3 +128,47 @@ def untied_pairs(x: FloatArray, weights: FloatArray) -> FloatArray:
     groups = np.add.reduceat(weights[:, order], starts, axis=1) if len(starts) < len(x) else weights
     out: FloatArray = (total**2 - np.einsum("bg,bg->b", groups, groups)) / 2
     return out
+
+
+def _prefix_sums(x: FloatArray, y: FloatArray, drawn: FloatArray) -> FloatArray:
+    """Sum w_i w_j sign(x_i - x_j) sign(y_i - y_j) over pairs, for every column of weights.
+
+    Rows are taken in the order of x. Cumulative weights over the values of y, in blocks of about
+    sqrt(n) values with a second cumulative sum over blocks, say how much weight came before with
+    a smaller and with a larger y; each step works on all draws at once.
+    """
+    n, b = drawn.shape
+    kind: type = np.uint16 if float(drawn.sum(axis=0).max(initial=0.0)) < 2**16 else np.uint32
+    w: NDArray[Any] = drawn.astype(kind)
+    value = np.unique(y, return_inverse=True)[1].reshape(-1)
+    levels = int(value.max()) + 1
+    size = max(8, int(np.sqrt(levels)))
+    blocks = -(-levels // size)
+    # inner[v + 1]: weight of values of its block up to v; outer[q]: weight of blocks before q.
+    inner: NDArray[Any] = np.zeros((blocks, size + 1, b), dtype=kind)
+    outer: NDArray[Any] = np.zeros((blocks + 1, b), dtype=kind)
+    order = np.argsort(x, kind="stable")
+    ordered = x[order]
+    ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, n)
+    total = np.zeros(b)
+    before: NDArray[Any] = np.zeros(b, dtype=kind)
+    start = 0
+    for end in ends:
+        group = order[start:end]
+        for row in group:
+            q, v = divmod(int(value[row]), size)
+            # Weight below, plus weight up to and including equal values, minus all before.
+            lead = inner[q, v].astype(np.float64)
+            lead += inner[q, v + 1]
+            lead += outer[q]
+            lead += outer[q]
+            lead -= before
+            lead *= w[row]
+            total += lead
+        for row in group:
+            q, v = divmod(int(value[row]), size)
+            inner[q, v + 1 :] += w[row]
+            outer[q + 1 :] += w[row]
+            before += w[row]
+        start = int(end)
+    return total

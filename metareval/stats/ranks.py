@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,7 +59,7 @@ def average_ranks(x: FloatArray) -> FloatArray:
     return out
 
 
-def weighted_centred_ranks(x: FloatArray, drawn: FloatArray) -> FloatArray:
+def weighted_centred_ranks(x: FloatArray, drawn: FloatArray) -> NDArray[Any]:
     """Return the centred ranks that rows would have if each were drawn several times.
 
     Parameters
@@ -68,7 +70,7 @@ def weighted_centred_ranks(x: FloatArray, drawn: FloatArray) -> FloatArray:
 
     Returns
     -------
-    ndarray, shape (n, b)
+    ndarray, shape (n, b), float32 where that is exact
         Twice the average rank within the draw, minus (number drawn + 1).
 
     Notes
@@ -79,13 +81,21 @@ def weighted_centred_ranks(x: FloatArray, drawn: FloatArray) -> FloatArray:
     n, b = drawn.shape
     order = np.argsort(x, kind="stable")
     ordered = x[order]
-    upto = np.zeros((n + 1, b))
-    np.cumsum(drawn[order], axis=0, out=upto[1:])
+    # Centred ranks are integers of at most the number drawn, which float32 holds below 2**24.
+    kind: type = np.float32 if float(drawn.sum(axis=0).max(initial=0.0)) < 2**24 else np.float64
+    upto: NDArray[Any] = np.zeros((n + 1, b), dtype=kind)
+    for place, row in enumerate(order):
+        np.add(upto[place], drawn[row], out=upto[place + 1], casting="same_kind")
     starts = np.append(True, ordered[1:] != ordered[:-1])[:n]
-    first = np.maximum.accumulate(np.where(starts, np.arange(n), 0))
-    last = np.append(np.flatnonzero(starts)[1:], n)[np.cumsum(starts) - 1] if n else first
-    out = np.empty((n, b))
-    out[order] = upto[first] + upto[last] - upto[n]
+    out: NDArray[Any] = np.empty((n, b), dtype=kind)
+    if starts.all():
+        middle = upto[:-1] + upto[1:]
+    else:
+        first = np.maximum.accumulate(np.where(starts, np.arange(n), 0))
+        last = np.append(np.flatnonzero(starts)[1:], n)[np.cumsum(starts) - 1]
+        middle = upto[first] + upto[last]
+    middle -= upto[n]
+    out[order] = middle
     return out
 
 

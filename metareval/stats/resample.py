@@ -106,21 +106,24 @@ def bootstrap_weights(
     ndarray, shape (at most 1000, n)
         Rows of a unit have equal weights; the number of units of each block is kept.
     """
-    units, first = np.unique(layout.unit, return_index=True)
-    blocks = layout.block[first]
-    position = np.searchsorted(units, layout.unit)
-    if len(units) == len(position):
-        blocks = layout.block
-        units = np.arange(len(position))
+    units, first, position = np.unique(layout.unit, return_index=True, return_inverse=True)
+    single = len(units) == len(position)
+    blocks = layout.block if single else layout.block[first]
     members = [np.flatnonzero(blocks == b) for b in np.unique(blocks)]
     for start in range(0, n_resamples, DRAWS_AT_ONCE):
         size = min(DRAWS_AT_ONCE, n_resamples - start)
-        weights = np.empty((size, len(units)))
+        # A row of all draws lies together in memory: kernels run along the draws.
+        weights = np.empty((len(units), size))
         for m in members:
-            drawn = rng.integers(0, len(m), size=(size, len(m)))
-            drawn += np.arange(size)[:, None] * len(m)
-            weights[:, m] = np.bincount(drawn.ravel(), minlength=size * len(m)).reshape(size, -1)
-        yield weights if len(units) == len(position) else weights[:, position]
+            drawn = rng.integers(0, len(m), size=(len(m), size))
+            drawn *= size
+            drawn += np.arange(size)
+            counts = np.bincount(drawn.ravel(), minlength=size * len(m)).reshape(len(m), size)
+            if len(members) == 1:
+                weights = counts.astype(np.float64)
+            else:
+                weights[m] = counts
+        yield weights.T if single else weights[position].T
 
 
 def count_permutations(layout: Layout) -> int:

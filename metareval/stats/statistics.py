@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from metareval.errors import unknown_name
 from metareval.stats.concordance import PermutedColumn, kendall_sums, pair_count
 from metareval.stats.pairs import (
+    FLOAT32_EXACT,
     PAIR_LIST_ROWS,
     Pairs,
     equal,
@@ -165,9 +166,8 @@ class KendallB(Statistic):
 
     def _observed(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         w = np.ones((1, len(x)))
-        if len(x) <= PAIR_LIST_ROWS:
-            return self._weighted(x, w, _with_diagonal(None, x.shape[1]))
-        num = kendall_sums(x)[None]
+        s = signs(x) if len(x) <= PAIR_LIST_ROWS else None
+        num = (kendall_sums(x) if s is None else s.T @ s)[None]
         return num, self._scale(num, w.sum(axis=1), partial(_levels, x, w))
 
     def _weighted(
@@ -389,9 +389,14 @@ class Spearman(Statistic):
         self, x: FloatArray, w: FloatArray, pairs: Pairs
     ) -> tuple[FloatArray, FloatArray]:
         drawn = np.ascontiguousarray(w.T)
-        centred = {a: self._weighted_centre(x[:, a], drawn) for a in {a for p in pairs for a in p}}
-        weighed = {a: drawn * column for a, column in centred.items()}
-        sums = [np.einsum("ib,ib->b", weighed[a], centred[b]) for a, b in pairs]
+        used = sorted({a for pair in pairs for a in pair})
+        centred = {a: self._weighted_centre(x[:, a], drawn) for a in used}
+        # A rank times how often it was drawn is an exact float32 wherever the ranks are.
+        largest = float(w.max(initial=0.0)) * float(w.sum(axis=1).max(initial=0.0))
+        narrow = all(c.dtype == np.float32 for c in centred.values()) and largest < FLOAT32_EXACT
+        times = drawn.astype(np.float32 if narrow else np.float64)
+        weighed = {a: times * column for a, column in centred.items()}
+        sums = [np.einsum("ib,ib->b", weighed[a], centred[b], dtype=np.float64) for a, b in pairs]
         values = np.stack(sums, axis=-1) if sums else np.empty((len(w), 0))
         num = _symmetric(values, pairs, x.shape[1])
         return num, _geometric(num)
@@ -416,7 +421,7 @@ class Spearman(Statistic):
     def _centre(self, x: FloatArray) -> FloatArray:
         return centred_ranks(x)
 
-    def _weighted_centre(self, x: FloatArray, drawn: FloatArray) -> FloatArray:
+    def _weighted_centre(self, x: FloatArray, drawn: FloatArray) -> NDArray[Any]:
         return weighted_centred_ranks(x, drawn)
 
 
@@ -434,7 +439,7 @@ class Pearson(Spearman):
         )
         return out
 
-    def _weighted_centre(self, x: FloatArray, drawn: FloatArray) -> FloatArray:
+    def _weighted_centre(self, x: FloatArray, drawn: FloatArray) -> NDArray[Any]:
         if len(x) == 0:
             return np.zeros(drawn.shape)
         shifted = x - x.mean()

@@ -33,10 +33,9 @@ def bars(names: Sequence[str], sets: Sequence[Weights]) -> Figure:
     """Draw weights, at most three sets of them."""
     from matplotlib.figure import Figure
 
-    shown = style.labels(names)
-    n, many = len(shown), len(sets)
+    n, many = len(names), len(sets)
     row = BAR * many + 0.16
-    left = 0.3 + 0.072 * max(map(len, shown))
+    left = 0.3 + 0.072 * max(map(len, names))
     top, bottom = 0.4 if many > 1 else 0.12, 0.45
     total = top + bottom + row * n
     figure = Figure(figsize=(style.WIDTH, total))
@@ -54,7 +53,7 @@ def bars(names: Sequence[str], sets: Sequence[Weights]) -> Figure:
     axes.set_ylim(n - 0.5, -0.5)
     axes.set_xlim(0, largest * 1.1)
     axes.set_yticks(range(n))
-    axes.set_yticklabels(shown)
+    axes.set_yticklabels(names)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("weight in the score (all weights add up to 1)", color=style.QUIET)
     if many > 1:

@@ -70,10 +70,9 @@ def forest(
     """
     from matplotlib.figure import Figure
 
-    shown = style.labels(names)
-    n = len(shown)
+    n = len(names)
     row = ROW + 0.12 * (len(series) - 1)
-    left = 0.3 + 0.072 * max(map(len, shown))
+    left = 0.3 + 0.072 * max(map(len, names))
     right = 0.25 + 0.066 * max(map(len, [*notes, note_title]))
     top, bottom = 0.62 if len(series) > 1 else 0.36, 0.46
     total = top + bottom + row * n
@@ -82,7 +81,10 @@ def forest(
         (left / style.WIDTH, bottom / total, 1 - (left + right) / style.WIDTH, row * n / total)
     )
     axes.set_ylim(n - 0.5, -0.5)
-    axes.set_xlim(*limits)
+    reach = limits[1] - limits[0]
+    # A marker at the very end must not touch the names beside it.
+    axes.set_xlim(limits[0] - 0.025 * reach, limits[1] + 0.025 * reach)
+    axes.set_xticks(np.linspace(*limits, 5))
     axes.axvline(0, color=style.INK, linewidth=0.9, zorder=1)
     step = 0.3 if len(series) > 1 else 0.0
     shift = np.linspace(-step / 2, step / 2, len(series)) if len(series) > 1 else [0.0]
@@ -113,7 +115,7 @@ def forest(
     for i in range(1, n):
         axes.axhline(i - 0.5, color=style.RULE, linewidth=0.6, zorder=0)
     axes.set_yticks(range(n))
-    axes.set_yticklabels(shown)
+    axes.set_yticklabels(names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(axis, color=style.QUIET)

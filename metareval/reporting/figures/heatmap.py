@@ -65,14 +65,16 @@ def heatmap(cells: Cells) -> Figure:
     from matplotlib.figure import Figure
 
     n, m = cells.values.shape
-    rows = style.labels(cells.rows, 22)
-    columns = style.labels(cells.columns, 14)
+    rows, columns = cells.rows, cells.columns
     left = 0.35 + 0.075 * max(map(len, rows)) + (0.2 if cells.row_title else 0.0)
     top = 0.45 + (0.25 if cells.column_title else 0.0)
-    slanted = m > MOST_TWO_LINES or max(map(len, columns)) > 11
-    if slanted:
-        top += 0.055 * max(map(len, columns))
     side = float(min(0.95, (style.WIDTH - left - 1.2) / m))
+    slanted = 0.075 * max(map(len, columns)) > side - 0.06
+    # Narrow columns leave room for upright letters only, of their own height.
+    upright = slanted and side < 0.3
+    size = min(9.0, 60 * side) if upright else 9.0
+    if slanted:
+        top += (0.0085 if upright else 0.0062) * size * max(map(len, columns))
     height = max(side * 0.72, 0.16)
     width = left + side * m + 1.2
     total = top + height * n + 0.1
@@ -85,7 +87,12 @@ def heatmap(cells: Cells) -> Figure:
     axes.set_ylim(n, 0)
     axes.set_xticks(np.arange(m) + 0.5)
     axes.set_yticks(np.arange(n) + 0.5)
-    axes.set_xticklabels(columns, rotation=45 if slanted else 0, ha="left" if slanted else "center")
+    axes.set_xticklabels(
+        columns,
+        rotation=90 if upright else 45 if slanted else 0,
+        ha="left" if slanted and not upright else "center",
+        fontsize=size,
+    )
     axes.set_yticklabels(rows)
     axes.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     if cells.column_title:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import io
 import re
-from collections.abc import Callable, Sequence
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ CONTRAST = "#b35806"
 
 WIDTH = 7.6  # inches: about 730 CSS pixels
 PNG_DPI = 160
-LABEL_WIDTH = 26
+LABEL_WIDTH = 24
 MISSING_GLYPH = "\N{REPLACEMENT CHARACTER}"
 
 _STYLE: dict[str, Any] = {
@@ -49,6 +51,7 @@ _STYLE: dict[str, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "metareval",
 }
+_DRAWING = threading.Lock()
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -110,8 +113,9 @@ def draw(make: Callable[[], Figure], *, title: str) -> Drawing:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    # The caller's settings come back at the end, so neither side sees the other's.
-    with matplotlib.rc_context():
+    # The caller's settings come back at the end, so neither side sees the other's. They are one
+    # for all threads, hence the lock.
+    with _DRAWING, matplotlib.rc_context():
         matplotlib.rcdefaults()
         settings: Any = matplotlib.rcParams
         settings.update(_STYLE)
@@ -123,21 +127,33 @@ def draw(make: Callable[[], Figure], *, title: str) -> Drawing:
     return Drawing(svg=vector.getvalue(), png=bitmap.getvalue())
 
 
-def labels(names: Sequence[str], width: int = LABEL_WIDTH) -> list[str]:
+def labels(names: Sequence[str], width: int = LABEL_WIDTH) -> dict[str, str]:
     """Return names as a figure can write them: one short line each, all different.
 
-    Characters that the font lacks are replaced; names that then look alike get their number.
+    Characters that the font lacks are replaced; names that then look alike, or that none of is
+    left, get their number among the names.
 
     Examples
     --------
     >>> labels(["FA", "RA"])
-    ['FA', 'RA']
+    {'FA': 'FA', 'RA': 'RA'}
     """
     shown = [shorten(_drawable(printable(n)), width) for n in names]
-    return [
-        f"{text} #{i + 1}" if shown.count(text) > 1 or not text.strip(MISSING_GLYPH + " ") else text
-        for i, text in enumerate(shown)
-    ]
+    counts = Counter(shown)
+    return {
+        n: f"{text} #{i}" if counts[text] > 1 or not text.strip(MISSING_GLYPH + " ") else text
+        for i, (n, text) in enumerate(zip(names, shown, strict=True), start=1)
+    }
+
+
+def font_note(shown: Iterable[str], where: str) -> str:
+    """Return a sentence for the caption of a figure whose font cannot write every name."""
+    if not any(MISSING_GLYPH in text for text in shown):
+        return ""
+    return (
+        f" {MISSING_GLYPH} stands for letters that the figure's font lacks; a name made of them "
+        f"carries its number among the {where}."
+    )
 
 
 def _drawable(text: str) -> str:

@@ -11,7 +11,7 @@ from metareval.questions.agreement import AgreementResult
 from metareval.questions.clustering import ClusterResult
 from metareval.reporting.analysis import Analysis
 from metareval.reporting.figures.heatmap import Cells, heatmap
-from metareval.reporting.figures.style import draw
+from metareval.reporting.figures.style import draw, font_note, labels
 from metareval.reporting.parts import (
     Column,
     Heading,
@@ -35,7 +35,7 @@ from metareval.reporting.wording import (
     plural,
     pvalue,
     reason,
-    reason_in_full,
+    with_reasons,
 )
 from metareval.table import MetricTable
 
@@ -57,7 +57,7 @@ def agreement_section(analysis: Analysis) -> Section:
     if len(analysis.table.metrics) < 2:
         return Section("agreement", title, lead)
     parts: list[Part] = []
-    defined = _definedness(result)
+    defined = _definedness(analysis.pairs, result.n_cells)
     if defined:
         parts.append(Prose(defined))
     parts.append(_picture(analysis, result))
@@ -80,18 +80,23 @@ def _comparison(table: MetricTable) -> str:
     )
 
 
-def _definedness(result: AgreementResult) -> str:
-    frame = result.to_frame()
-    short = frame[frame["n_defined"] < result.n_cells]
+def _definedness(frame: pd.DataFrame, n_cells: int) -> str:
+    short = frame[frame["n_defined"] < n_cells]
     if short.empty:
         return ""
+    if n_cells == 1:
+        return (
+            "A metric that does not vary ranks nothing. For this reason the tau of "
+            f"{all_names([pair(*p) for p in short.index], 4)} is undefined, which is not the same "
+            "as 0."
+        )
     fewest = int(short["n_defined"].min())
     lowest = [pair(*p) for p in short.index[short["n_defined"] == fewest]]
     many = len(short) > 1
     return (
         "A metric that does not vary in a cell ranks nothing there. "
         f"For this reason {len(short)} of {plural(len(frame), 'pair')} "
-        f"{'rest' if many else 'rests'} on fewer than all {plural(result.n_cells, 'cell')}; the "
+        f"{'rest' if many else 'rests'} on fewer than all {plural(n_cells, 'cell')}; the "
         f"fewest are {fewest}, for {all_names(lowest, 4)}. Elsewhere their tau is undefined, "
         "which is not the same as 0."
     )
@@ -104,6 +109,7 @@ def _order(analysis: Analysis, result: AgreementResult) -> list[str]:
 
 def _picture(analysis: Analysis, result: AgreementResult) -> Picture:
     order = _order(analysis, result)
+    shown = labels(analysis.table.metrics)
     values = result.estimate.loc[order, order].to_numpy(dtype=np.float64)
     low, high = (f.loc[order, order].to_numpy(dtype=np.float64) for f in (result.low, result.high))
     defined = result.n_defined.loc[order, order].to_numpy()
@@ -117,7 +123,8 @@ def _picture(analysis: Analysis, result: AgreementResult) -> Picture:
         ]
         for i in range(k)
     ]
-    note = [[f"{defined[i, j]}{cells}" for j in range(k)] for i in range(k)]
+    many = result.n_cells > 1
+    note = [[f"{defined[i, j]}{cells}" if many else "" for j in range(k)] for i in range(k)]
     with np.errstate(invalid="ignore"):
         strong = (low > 0) | (high < 0)
     groups = _groups(analysis.clusters, order)
@@ -125,8 +132,8 @@ def _picture(analysis: Analysis, result: AgreementResult) -> Picture:
         values=values,
         text=text,
         note=note,
-        rows=order,
-        columns=order,
+        rows=[shown[m] for m in order],
+        columns=[shown[m] for m in order],
         groups=groups,
         strong=strong,
         blank=np.eye(k, dtype=bool) & ~np.isnan(values),
@@ -134,12 +141,13 @@ def _picture(analysis: Analysis, result: AgreementResult) -> Picture:
         scale="tau",
     )
     caption = _caption(analysis, result, framed=bool(groups))
+    caption += font_note((shown[m] for m in order), "metrics")
     return Picture("agreement", caption, draw(lambda: heatmap(drawn), title=caption))
 
 
 def _caption(analysis: Analysis, result: AgreementResult, *, framed: bool) -> str:
     together, apart, defined = agreeing(analysis)
-    frame = result.to_frame()
+    frame = analysis.pairs
     if not defined:
         says = "No pair of metrics has a defined tau."
     elif together or apart:
@@ -147,22 +155,32 @@ def _caption(analysis: Analysis, result: AgreementResult, *, framed: bool) -> st
     else:
         top: Any = frame["estimate"].abs().idxmax()
         row: Any = frame.loc[top]
+        where = (
+            f" is defined in {int(row['n_defined'])} of {plural(result.n_cells, 'cell')} and"
+            if result.n_cells > 1
+            else ""
+        )
+        range_ = (
+            "rests on too few models for an interval"
+            if np.isnan(row["low"])
+            else f"has the interval {interval(row['low'], row['high'])}"
+        )
         says = (
             f"No pair agrees or disagrees beyond chance. Even the largest tau, "
-            f"{coefficient(row['estimate'], 2)} for {pair(*top)}, is defined in "
-            f"{int(row['n_defined'])} of {plural(result.n_cells, 'cell')} and has the interval "
-            f"{interval(row['low'], row['high'])}."
+            f"{coefficient(row['estimate'], 2)} for {pair(*top)},{where} {range_}."
         )
     rest = len(result.estimate) - MOST_METRICS
     cut = f" The figure leaves out {plural(rest, 'metric')}." if rest > 0 else ""
-    keys = ["Under each tau: in how many cells both metrics vary."]
+    keys = []
+    if result.n_cells > 1:
+        keys.append("Under each tau: in how many cells both metrics vary.")
     if ((frame["low"] > 0) | (frame["high"] < 0)).any():
         keys.append(f"Bold: the {confidence_name(analysis.confidence)} interval excludes 0.")
     if frame["estimate"].isna().any():
         keys.append("Hatched: undefined, with the reason.")
     if framed:
         keys.append("Frames: clusters.")
-    return f"{says} {' '.join(keys)}{cut}"
+    return " ".join([says, *keys]) + cut
 
 
 def _groups(clusters: ClusterResult | None, order: list[str]) -> list[tuple[int, int]]:
@@ -186,9 +204,11 @@ def _pairs(analysis: Analysis, result: AgreementResult) -> Part:
         Column(f"cells defined (of\N{NO-BREAK SPACE}{result.n_cells})", "n_defined", number),
         Column("undefined because", "reason", lambda v: reason(v) or "", number=False),
     ]
-    frame = result.to_frame()
+    frame = analysis.pairs
     if not frame["reason"].any():
         columns.pop()
+    if result.n_cells == 1:
+        del columns[4]
     return make_table(
         "agreement",
         "Tau of every pair, with its interval, its p-value and that value corrected for the "
@@ -250,6 +270,9 @@ def _cluster_sentences(clusters: ClusterResult, confidence: float) -> str:
             if many == 1
             else f"The {many} metrics do not split into groups that rank differently."
         )
+    elif clusters.n_clusters == len(clusters.labels):
+        out.append("No two metrics rank alike: each forms a cluster of its own.")
+        out.append(_opposing(clusters, confidence))
     else:
         least = float(clusters.support.min())
         firm = (
@@ -260,15 +283,25 @@ def _cluster_sentences(clusters: ClusterResult, confidence: float) -> str:
             f"When the models are drawn anew, the weakest cluster holds together in "
             f"{percent(least)} of the draws, so {firm}."
         )
-        opposing = clusters.opposition[clusters.opposition["opposing"]]
-        level = confidence_name(confidence)
-        out.append(
-            f"{plural(len(opposing), 'pair')} of clusters "
-            f"{'opposes' if len(opposing) == 1 else 'oppose'} each other."
-            if len(opposing)
-            else f"No two clusters oppose each other: every {level} interval for the mean tau "
-            "between two clusters reaches 0 or above."
-        )
-    for metric, why in clusters.excluded.items():
-        out.append(f"{name(metric)} is in no cluster, since {reason_in_full(str(why))}.")
+        out.append(_opposing(clusters, confidence))
+    if len(clusters.excluded):
+        out.append(f"In no cluster: {with_reasons(clusters.excluded)}.")
     return " ".join(out)
+
+
+def _opposing(clusters: ClusterResult, confidence: float) -> str:
+    found = clusters.opposition
+    many = int(found["opposing"].sum())
+    if many:
+        return (
+            f"{plural(many, 'pair')} of clusters {'opposes' if many == 1 else 'oppose'} each other."
+        )
+    if found["high"].isna().any():
+        return (
+            "Whether clusters oppose each other cannot be said: there are too few models for an "
+            "interval."
+        )
+    return (
+        f"No two clusters oppose each other: every {confidence_name(confidence)} interval for the "
+        "mean tau between two clusters reaches 0 or above."
+    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 
 import metareval
+from metareval.datasets import load_dataset
 from metareval.reporting.analysis import Analysis
 from metareval.reporting.parts import Code, Heading, Prose, Section, Terms
+from metareval.reporting.sections.table import embedded
 from metareval.reporting.wording import confidence_name, name
 
 
@@ -118,19 +120,22 @@ def _command(analysis: Analysis) -> str:
     options = [f"n_resamples={analysis.n_resamples}", f"rng={analysis.seed}"]
     if analysis.confidence != 0.95:
         options.insert(0, f"confidence={analysis.confidence:g}")
-    from metareval.datasets import list_datasets
-
-    if table.name in list_datasets().index:
-        lines = [f"table = mr.load_dataset({table.name!r})"]
+    if analysis.transforms:
+        given = {name(m): str(t) for m, t in analysis.transforms.items()}
+        options.append(f"transforms={given}")
+    if embedded(table) is not None and table.role_columns == ("dataset", "method", "seed"):
+        part = f".select(metrics={list(table.metrics)})"
+        whole = load_dataset(table.name).metrics == table.metrics
+        lines = [f"table = mr.load_dataset({table.name!r}){'' if whole else part}"]
     else:
         roles = {
             role: getattr(table, role)
             for role in ("oracle", "block", "item", "replicate")
             if getattr(table, role) is not None
         }
-        given = "".join(f", {role}={name(column)!r}" for role, column in roles.items())
+        said = "".join(f", {role}={name(column)!r}" for role, column in roles.items())
         directions = {name(m): d for m, d in table.directions.items()}
-        lines = [f'table = mr.read_table("tables/analysed.csv", directions={directions}{given})']
+        lines = [f'table = mr.read_table("tables/analysed.csv", directions={directions}{said})']
     return "\n".join(
         [
             f"# metareval {metareval.__version__}, Python {platform.python_version()}",

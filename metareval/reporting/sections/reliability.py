@@ -11,7 +11,7 @@ from metareval.questions.comparison import ComparisonResult
 from metareval.questions.reliability import ReliabilityResult
 from metareval.reporting.analysis import Analysis
 from metareval.reporting.figures.forest import Series, forest
-from metareval.reporting.figures.style import draw
+from metareval.reporting.figures.style import draw, font_note, labels
 from metareval.reporting.parts import (
     Column,
     Heading,
@@ -102,18 +102,20 @@ def _picture(analysis: Analysis, frame: pd.DataFrame) -> Picture:
         )
     rows: list[Any] = list(top.itertuples())
     notes = [
-        f"{coefficient(r.rho, 2)} {interval(r.low, r.high)}  {pvalue(r.adjusted)}"
+        f"{coefficient(r.rho, 2)} {_range(r)}  {pvalue(r.adjusted)}"
         if not np.isnan(r.rho)
         else f"undefined: {reason(str(r.reason))}"
         for r in rows
     ]
-    caption = _caption(analysis, frame)
+    shown = labels(analysis.table.metrics)
+    names = [shown[str(m)] for m in top.index]
+    caption = _caption(analysis, frame) + font_note(names, "metrics")
     return Picture(
         "reliability",
         caption,
         draw(
             lambda: forest(
-                list(map(str, top.index)),
+                names,
                 series,
                 notes=notes,
                 note_title=f"rho, {confidence_name(analysis.confidence)} interval, adjusted p",
@@ -123,6 +125,10 @@ def _picture(analysis: Analysis, frame: pd.DataFrame) -> Picture:
             title=caption,
         ),
     )
+
+
+def _range(row: Any) -> str:
+    return "(no interval)" if np.isnan(row.low) else interval(row.low, row.high)
 
 
 def _caption(analysis: Analysis, frame: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from metareval.questions.uqs import UQS
 from metareval.reporting.analysis import Analysis
 from metareval.reporting.figures.bars import Weights, bars
 from metareval.reporting.figures.forest import Series, forest
-from metareval.reporting.figures.style import draw
+from metareval.reporting.figures.style import draw, font_note, labels
 from metareval.reporting.parts import (
     Column,
     Heading,
@@ -28,11 +28,13 @@ from metareval.reporting.wording import (
     name,
     number,
     plural,
-    reason_in_full,
     signed,
+    with_reasons,
 )
+from metareval.results import printable, shorten
 
 MOST_METRICS = 40
+MOST_CHARACTERS = 300
 _TITLE = "Is a composite score better than its parts?"
 _TRANSFORMS = {
     "identity": "x",
@@ -77,8 +79,8 @@ def _notes(score: UQS) -> str:
             f"{all_names(score.clipped)} would get a negative weight or almost none, so the floor "
             f"of {score.floor:g} takes its place."
         )
-    for metric, why in score.excluded.items():
-        out.append(f"{name(metric)} has no weight, since {reason_in_full(str(why))}.")
+    if len(score.excluded):
+        out.append(f"Without a weight: {with_reasons(score.excluded)}.")
     return " ".join(out)
 
 
@@ -117,9 +119,10 @@ def _picture(frame: pd.DataFrame, score: UQS) -> Picture:
     )
     hidden = len(score.weights) - MOST_METRICS
     caption += f" The figure leaves out {plural(hidden, 'metric')}." if hidden > 0 else ""
-    return Picture(
-        "weights", caption, draw(lambda: bars(list(map(str, top.index)), sets), title=caption)
-    )
+    shown = labels(list(map(str, score.weights.index)))
+    names = [shown[str(m)] for m in top.index]
+    caption += font_note(names, "metrics")
+    return Picture("weights", caption, draw(lambda: bars(names, sets), title=caption))
 
 
 def _weight_table(frame: pd.DataFrame) -> Part:
@@ -151,12 +154,14 @@ def _scores(analysis: Analysis, score: UQS) -> list[Part]:
     columns = [Column("rank", "rank", _rank), Column("score", "score", coefficient)]
     columns += [Column(name(m), str(m), coefficient) for m in score.weights.index[:8]]
     blocks = len(table.levels("block"))
-    over = f"averaged over {plural(blocks, 'block')}" if blocks > 1 else "averaged"
+    over = [f"{blocks} blocks"] if blocks > 1 else []
+    over += ["replicates"] if len(table) > table.n_units else []
+    averaged = f", averaged over {' and '.join(over)}" if over else ""
     parts: list[Part] = [
         make_table(
             "scores",
             f"Score of every item, and the metrics it is made of (mapped to 0\N{EN DASH}1, higher "
-            f"is better, {over} and replicates).",
+            f"is better{averaged}).",
             frame,
             columns,
             labels=["item"],
@@ -196,7 +201,7 @@ def _validation(analysis: Analysis, score: UQS) -> list[Part]:
         else "The score is not shown to be better than any simpler rule: every interval of its "
         "lead reaches 0 or below."
     )
-    chosen = str(frame.loc["best metric", "parts"])
+    chosen = shorten(printable(str(frame.loc["best metric", "parts"])), MOST_CHARACTERS)
     columns = [
         Column("rho on unseen blocks", "rho", coefficient),
         Column(f"{level} interval", ("low", "high"), interval),

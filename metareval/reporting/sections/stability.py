@@ -10,7 +10,7 @@ import pandas as pd
 from metareval.questions.perturbation import PerturbationResult
 from metareval.reporting.analysis import Analysis
 from metareval.reporting.figures.ranks import rank_strips
-from metareval.reporting.figures.style import draw
+from metareval.reporting.figures.style import draw, font_note, labels
 from metareval.reporting.parts import (
     Column,
     Heading,
@@ -94,7 +94,10 @@ def _picture(result: PerturbationResult) -> Picture:
     )
     hidden = len(result.scores) - MOST_ITEMS
     caption += f" The figure leaves out the last {plural(hidden, 'item')}." if hidden > 0 else ""
-    return Picture("ranks", caption, draw(lambda: rank_strips(order, shares), title=caption))
+    shown = labels(list(map(str, result.scores.index)))
+    names = [shown[i] for i in order]
+    caption += font_note(names, "items")
+    return Picture("ranks", caption, draw(lambda: rank_strips(names, shares), title=caption))
 
 
 def _caption(order: list[str], own: np.ndarray) -> str:
@@ -140,10 +143,12 @@ def _outranks(result: PerturbationResult) -> Part:
     np.fill_diagonal(values := frame.to_numpy(copy=True), np.nan)
     frame = pd.DataFrame(values, index=frame.index, columns=frame.columns)
     columns = [Column(name(i), i, percent) for i in order[:MOST_COLUMNS]]
+    rest = len(order) - MOST_COLUMNS
+    more = f" {plural(rest, 'further column')} in tables/outranks.csv." if rest > 0 else ""
     return make_table(
         "outranks",
         "Under how many of all possible weightings the item of the row outranks the item of the "
-        "column (exact).",
+        f"column (exact).{more}",
         frame,
         columns,
         labels=["item"],

@@ -19,7 +19,9 @@ from metareval.table import MetricTable
 def table_section(analysis: Analysis) -> Section:
     """Describe the table: rows, roles, metrics, oracle and source."""
     table = analysis.table
+    which = "The table" if table.name == "table" else f"The table {name(table.name)}"
     units = (
+        f"{which} holds {plural(len(table.metrics), 'metric')}. Its "
         f"{plural(len(table), 'row')}, one for each evaluated model, make "
         f"{plural(table.n_units, 'independent unit')}"
     )
@@ -32,7 +34,7 @@ def table_section(analysis: Analysis) -> Section:
     return Section(
         "table",
         "What was analysed",
-        f"The table {name(table.name)} holds {plural(len(table.metrics), 'metric')}. {units}.",
+        f"{units}.",
         tuple(parts),
     )
 

@@ -101,6 +101,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("report", _report, "write a page, figures and tables that answer every question")
     _table_options(sub, default="unifiedunl")
     sub.add_argument("--out", default="report", metavar="FOLDER", help="default: report")
+    sub.add_argument("--title", help="heading of the page")
+    _transform_option(sub)
     _draw_options(sub)
 
     sub = command("audit", _audit, "check a table for what makes its conclusions unsafe")
@@ -203,6 +205,10 @@ def _score_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", choices=("published",), help="reproduce arXiv:2605.02206 instead"
     )
+    _transform_option(parser)
+
+
+def _transform_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--transform",
         nargs="+",
@@ -350,18 +356,22 @@ def _compare(options: argparse.Namespace) -> int:
     return _show(result, options)
 
 
-def _fit(options: argparse.Namespace, table: MetricTable) -> mr.UQS:
+def _transforms(options: argparse.Namespace) -> dict[str, str] | None:
     transforms = {}
     for text in options.transform:
         name, equals, transform = text.rpartition("=")
         if not equals:
             raise ArgumentError(f"--transform got {text!r}; write NAME=TRANSFORM.")
         transforms[name] = transform
+    return transforms or None
+
+
+def _fit(options: argparse.Namespace, table: MetricTable) -> mr.UQS:
     return mr.UQS.fit(
         table,
         protocol=options.protocol,
         weights=options.weights,
-        transforms=transforms or None,
+        transforms=_transforms(options),
         n_resamples=options.resamples,
         rng=options.seed,
     )

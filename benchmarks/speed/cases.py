@@ -12,13 +12,13 @@ import peers
 import scipy.stats
 
 import metareval as mr
-from metareval.stats.association import association, cell_rows, combine, permuted_association
+from metareval.stats.association import association, cell_rows, permuted_association
 from metareval.stats.concordance import kendall_sums
 from metareval.stats.rank_distance import tau_with_reference, weighted_scores
 from metareval.stats.resample import Layout, Permutations, UnitSwaps, bootstrap_weights
 from metareval.stats.simplex import dirichlet
 from metareval.stats.statistics import get_statistic
-from metareval.stats.swaps import kendall_under_swaps
+from metareval.stats.swaps import KendallSwaps
 
 FloatArray = Any
 SEED = 0
@@ -140,17 +140,12 @@ def paired_case() -> Case:
     x, z = y + rng.normal(size=36), y + rng.normal(size=36)
     cells = [np.arange(36, dtype=np.intp)]
     unit = np.arange(36, dtype=np.intp)
-    statistic = get_statistic("kendall")
     draws, sample = 1_000_000, 300
 
     def ours(count: int = draws) -> FloatArray:
+        taus = KendallSwaps(x, z, y, unit, cells, "pooled")
         swaps = UnitSwaps(36, count, np.random.default_rng(SEED))
-        parts = []
-        for swapped in swaps:
-            pair = kendall_under_swaps(x, z, y, unit, cells, swapped)
-            first, second = (combine(p, statistic, "pooled")[:, 0, 1] for p in pair)
-            parts.append(first - second)
-        return np.concatenate(parts)
+        return np.concatenate([np.subtract(*taus(swapped)) for swapped in swaps])
 
     def check() -> None:
         swaps = next(iter(UnitSwaps(36, 50, np.random.default_rng(SEED))))

@@ -135,8 +135,8 @@ def markdown(results: dict[str, Any]) -> str:
         "in both.",
         "",
         "mt-metrics-eval could not be measured: the package of that name on PyPI (0.0.1) is "
-        "another project. A loop over a Fenwick tree in Python, the method its documentation describes, "
-        "stands in for it.",
+        "another project. A loop over a Fenwick tree in Python, the method its documentation "
+        "describes, stands in for it.",
         "",
         "## How cost grows",
         "",

@@ -36,7 +36,8 @@ class ClusterResult(Result):
         Cluster of each clustered metric, from 1; cluster 1 holds the first metric.
     support : Series, index cluster
         Share of bootstrap draws in which all members stay in one cluster; for a cluster of one,
-        in which it stays alone.
+        in which it stays alone. NaN where every metric is a cluster of its own, which no draw
+        could contradict.
     opposition : DataFrame, index (cluster_a, cluster_b)
         ``tau``, the mean association between the clusters' members, its interval ``low``,
         ``high``, and ``opposing``: whether the interval lies below zero.
@@ -285,8 +286,8 @@ def _support(labels: IntArray, draws: FloatArray) -> pd.Series:
     """Share of draws in which each cluster holds; a draw with an undefined pair supports none."""
     m = len(labels)
     count = int(labels.max()) if m else 0
-    held = np.zeros(count)
-    for tau in draws:
+    held = np.zeros(count) if count < m else np.full(count, np.nan)
+    for tau in draws if count < m else ():
         if np.isnan(tau).any():
             continue
         drawn = _labels(_linkage(tau), m, count)

@@ -28,7 +28,7 @@ from metareval.stats.resample import (
     resolve_rng,
 )
 from metareval.stats.statistics import Statistic, get_statistic
-from metareval.stats.swaps import kendall_under_swaps
+from metareval.stats.swaps import KendallSwaps
 from metareval.table import MetricTable, as_table
 
 FloatArray = NDArray[np.float64]
@@ -241,12 +241,13 @@ def _paired_pvalue(
     _, unit = np.unique(design.layout.unit[keep], return_inverse=True)
     swaps = UnitSwaps(int(unit.max()) + 1 if len(unit) else 0, n_resamples, rng)
 
+    x, z, y = values.T
+    kendall = KendallSwaps(x, z, y, unit, rows, estimate) if statistic.name == "kendall" else None
+
     def difference(swapped: NDArray[np.bool_]) -> FloatArray:
-        if statistic.name == "kendall":
-            x, z, y = values.T
-            pair = kendall_under_swaps(x, z, y, unit, rows, swapped)
-            first, second = (combine(p, statistic, estimate)[:, 0, 1] for p in pair)
-            return np.asarray(first - second)
+        if kendall is not None:
+            first, second = kendall(swapped)
+            return first - second
         chosen = swapped[:, unit]
         tables = np.empty((len(swapped), len(values), 3))
         tables[:, :, 0] = np.where(chosen, values[:, 1], values[:, 0])

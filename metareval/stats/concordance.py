@@ -49,8 +49,8 @@ def kendall_sums(x: FloatArray) -> FloatArray:
     --------
     >>> import numpy as np
     >>> kendall_sums(np.array([[1.0, 1.0], [2.0, 3.0], [3.0, 2.0], [3.0, 2.0]]))
-    array([[5., 3.],
-           [3., 5.]])
+    array([[5., 1.],
+           [1., 5.]])
     """
     n, k = x.shape
     total = n * (n - 1) // 2

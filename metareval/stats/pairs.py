@@ -138,37 +138,46 @@ def _prefix_sums(x: FloatArray, y: FloatArray, drawn: FloatArray) -> FloatArray:
     a smaller and with a larger y; each step works on all draws at once.
     """
     n, b = drawn.shape
-    kind: type = np.uint16 if float(drawn.sum(axis=0).max(initial=0.0)) < 2**16 else np.uint32
+    weight = float(drawn.sum(axis=0).max(initial=0.0))
+    kind: type = np.uint32 if weight**2 < 2**32 else np.uint64
     w: NDArray[Any] = drawn.astype(kind)
     value = np.unique(y, return_inverse=True)[1].reshape(-1)
     levels = int(value.max()) + 1
     size = max(8, int(np.sqrt(levels)))
-    blocks = -(-levels // size)
-    # inner[v + 1]: weight of values of its block up to v; outer[q]: weight of blocks before q.
-    inner: NDArray[Any] = np.zeros((blocks, size + 1, b), dtype=kind)
-    outer: NDArray[Any] = np.zeros((blocks + 1, b), dtype=kind)
+    # inner[q, v + 1]: weight of values of block q up to v; outer[q]: weight of blocks before q.
+    inner: NDArray[Any] = np.zeros((-(-levels // size), size + 1, b), dtype=kind)
+    outer: NDArray[Any] = np.zeros((len(inner) + 1, b), dtype=kind)
     order = np.argsort(x, kind="stable")
     ordered = x[order]
     ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, n)
-    total = np.zeros(b)
+    no_ties = len(ends) == levels == n
+    # Weight with a smaller y, with at most an equal y, and in all, that came before each row.
+    sums: NDArray[Any] = np.zeros((3, b), dtype=kind)
+    less, upto, came = sums
     before: NDArray[Any] = np.zeros(b, dtype=kind)
+    lead: NDArray[Any] = np.empty(b, dtype=kind)
     start = 0
-    for end in ends:
-        group = order[start:end]
+    for end in ends.tolist():
+        group = order[start:end].tolist()
         for row in group:
             q, v = divmod(int(value[row]), size)
-            # Weight below, plus weight up to and including equal values, minus all before.
-            lead = inner[q, v].astype(np.float64)
-            lead += inner[q, v + 1]
-            lead += outer[q]
-            lead += outer[q]
-            lead -= before
+            np.add(inner[q, v], outer[q], out=lead)
             lead *= w[row]
-            total += lead
+            less += lead
+            if not no_ties:
+                np.add(inner[q, v + 1], outer[q], out=lead)
+                lead *= w[row]
+                upto += lead
+                came += w[row] * before
         for row in group:
             q, v = divmod(int(value[row]), size)
             inner[q, v + 1 :] += w[row]
             outer[q + 1 :] += w[row]
-            before += w[row]
-        start = int(end)
-    return total
+            if not no_ties:
+                before += w[row]
+        start = end
+    if no_ties:
+        every = (drawn.sum(axis=0) ** 2 - np.einsum("ib,ib->b", drawn, drawn)) / 2
+        return np.asarray(2 * less.astype(np.float64) - every)
+    out: FloatArray = less.astype(np.float64) + upto - came
+    return out

@@ -59,7 +59,7 @@ def average_ranks(x: FloatArray) -> FloatArray:
     return out
 
 
-def weighted_centred_ranks(x: FloatArray, drawn: FloatArray) -> NDArray[Any]:
+def weighted_centred_ranks(x: FloatArray, drawn: NDArray[Any]) -> NDArray[Any]:
     """Return the centred ranks that rows would have if each were drawn several times.
 
     Parameters
@@ -70,7 +70,7 @@ def weighted_centred_ranks(x: FloatArray, drawn: FloatArray) -> NDArray[Any]:
 
     Returns
     -------
-    ndarray, shape (n, b), float32 where that is exact
+    ndarray, shape (n, b), the type of ``drawn``
         Twice the average rank within the draw, minus (number drawn + 1).
 
     Notes
@@ -81,21 +81,48 @@ def weighted_centred_ranks(x: FloatArray, drawn: FloatArray) -> NDArray[Any]:
     n, b = drawn.shape
     order = np.argsort(x, kind="stable")
     ordered = x[order]
-    # Centred ranks are integers of at most the number drawn, which float32 holds below 2**24.
-    kind: type = np.float32 if float(drawn.sum(axis=0).max(initial=0.0)) < 2**24 else np.float64
-    upto: NDArray[Any] = np.zeros((n + 1, b), dtype=kind)
-    for place, row in enumerate(order):
-        np.add(upto[place], drawn[row], out=upto[place + 1], casting="same_kind")
-    starts = np.append(True, ordered[1:] != ordered[:-1])[:n]
-    out: NDArray[Any] = np.empty((n, b), dtype=kind)
-    if starts.all():
-        middle = upto[:-1] + upto[1:]
-    else:
-        first = np.maximum.accumulate(np.where(starts, np.arange(n), 0))
-        last = np.append(np.flatnonzero(starts)[1:], n)[np.cumsum(starts) - 1]
-        middle = upto[first] + upto[last]
-    middle -= upto[n]
-    out[order] = middle
+    out: NDArray[Any] = np.empty((n, b), dtype=drawn.dtype)
+    below: NDArray[Any] = np.zeros(b, dtype=drawn.dtype)
+    upto = below.copy()
+    ends = [*(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), *([n] if n else [])]
+    rows, start = order.tolist(), 0
+    for end in ends:
+        for row in rows[start:end]:
+            np.add(upto, drawn[row], out=upto)
+        np.add(below, upto, out=out[rows[start]])
+        for row in rows[start + 1 : end]:
+            out[row] = out[rows[start]]
+        below[:] = upto
+        start = end
+    out -= upto
+    return out
+
+
+def rank_squares(tied: NDArray[Any]) -> FloatArray:
+    """Return the sum of squares of the centred ranks of every draw, shape (b,).
+
+    With t the number drawn of each distinct value and N the number drawn in all, it is
+    (N^3 - N - sum(t^3 - t)) / 3.
+
+    Parameters
+    ----------
+    tied : ndarray, shape (n_values, b)
+        How often each distinct value is drawn.
+    """
+    total: FloatArray = tied.sum(axis=0, dtype=np.float64)
+    cubes = np.einsum("ib,ib,ib->b", tied, tied, tied, dtype=np.float64)
+    out: FloatArray = np.rint((total**3 - cubes) / 3)
+    return out
+
+
+def group_sums(x: FloatArray, drawn: NDArray[Any]) -> NDArray[Any]:
+    """Add up the draws of rows with equal x, shape (n_values, b); ``drawn`` itself without ties."""
+    order = np.argsort(x, kind="stable")
+    ordered = x[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(x)])
+    if len(starts) == len(x):
+        return drawn
+    out: NDArray[Any] = np.add.reduceat(drawn[order], starts, axis=0)
     return out
 
 

@@ -115,15 +115,26 @@ def bootstrap_weights(
         # A row of all draws lies together in memory: kernels run along the draws.
         weights = np.empty((len(units), size))
         for m in members:
-            drawn = rng.integers(0, len(m), size=(len(m), size))
-            drawn *= size
-            drawn += np.arange(size)
-            counts = np.bincount(drawn.ravel(), minlength=size * len(m)).reshape(len(m), size)
+            counts = _draw_counts(len(m), size, rng)
             if len(members) == 1:
-                weights = counts.astype(np.float64)
+                weights = counts
             else:
                 weights[m] = counts
         yield weights.T if single else weights[position].T
+
+
+def _draw_counts(m: int, draws: int, rng: np.random.Generator) -> FloatArray:
+    """Draw m of m with replacement, ``draws`` times; return how often each, shape (m, draws)."""
+    out = np.empty((m, draws))
+    # So many draws at once that their counts stay in the processor's cache.
+    step = max(16, 100_000 // m)
+    for start in range(0, draws, step):
+        many = min(step, draws - start)
+        drawn = rng.integers(0, m, size=(many, m))
+        drawn += (np.arange(many) * m)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=many * m)
+        out[:, start : start + many] = counts.reshape(many, m).T
+    return out
 
 
 def count_permutations(layout: Layout) -> int:
@@ -233,7 +244,9 @@ class UnitSwaps:
                 number = np.arange(start, start + size)[:, None]
                 yield ((number >> np.arange(self.n_units)) & 1).astype(bool)
             else:
-                yield self._rng.random((size, self.n_units), dtype=np.float32) < 0.5
+                width = -(-self.n_units // 8)
+                bits = self._rng.integers(0, 256, size=(size, width), dtype=np.uint8)
+                yield np.unpackbits(bits, axis=1, count=self.n_units).view(bool)
 
 
 ALTERNATIVES = ("two-sided", "greater", "less")

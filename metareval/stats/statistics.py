@@ -28,7 +28,7 @@ from metareval.stats.pairs import (
     untied_pairs,
     weighted_pair_sums,
 )
-from metareval.stats.ranks import centred_ranks, weighted_centred_ranks
+from metareval.stats.ranks import centred_ranks, group_sums, rank_squares, weighted_centred_ranks
 
 FloatArray = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -388,15 +388,21 @@ class Spearman(Statistic):
     def _weighted(
         self, x: FloatArray, w: FloatArray, pairs: Pairs
     ) -> tuple[FloatArray, FloatArray]:
-        drawn = np.ascontiguousarray(w.T)
-        used = sorted({a for pair in pairs for a in pair})
+        total = float(w.sum(axis=1).max(initial=0.0))
+        # A rank times how often it was drawn is an exact float32 while it stays below 2**24.
+        exact = total * float(w.max(initial=0.0)) < FLOAT32_EXACT and not self.needs_finite
+        drawn: NDArray[Any] = np.ascontiguousarray(w.T, dtype=np.float32 if exact else np.float64)
+        apart = [(a, b) for a, b in pairs if a != b]
+        used = sorted({a for pair in apart for a in pair})
         centred = {a: self._weighted_centre(x[:, a], drawn) for a in used}
-        # A rank times how often it was drawn is an exact float32 wherever the ranks are.
-        largest = float(w.max(initial=0.0)) * float(w.sum(axis=1).max(initial=0.0))
-        narrow = all(c.dtype == np.float32 for c in centred.values()) and largest < FLOAT32_EXACT
-        times = drawn.astype(np.float32 if narrow else np.float64)
-        weighed = {a: times * column for a, column in centred.items()}
-        sums = [np.einsum("ib,ib->b", weighed[a], centred[b], dtype=np.float64) for a, b in pairs]
+        weighed = {a: drawn * centred[a] for a in {a for a, _ in apart}}
+        squares = self._weighted_squares(x, drawn, [a for a, b in pairs if a == b])
+        sums = [
+            squares[a]
+            if a == b
+            else np.einsum("ib,ib->b", weighed[a], centred[b], dtype=np.float64)
+            for a, b in pairs
+        ]
         values = np.stack(sums, axis=-1) if sums else np.empty((len(w), 0))
         num = _symmetric(values, pairs, x.shape[1])
         return num, _geometric(num)
@@ -421,8 +427,23 @@ class Spearman(Statistic):
     def _centre(self, x: FloatArray) -> FloatArray:
         return centred_ranks(x)
 
-    def _weighted_centre(self, x: FloatArray, drawn: FloatArray) -> NDArray[Any]:
+    def _weighted_centre(self, x: FloatArray, drawn: NDArray[Any]) -> NDArray[Any]:
         return weighted_centred_ranks(x, drawn)
+
+    def _weighted_squares(
+        self, x: FloatArray, drawn: NDArray[Any], columns: Sequence[int]
+    ) -> dict[int, FloatArray]:
+        out = {}
+        without_ties: FloatArray | None = None
+        for a in columns:
+            tied = group_sums(x[:, a], drawn)
+            if tied is not drawn:
+                out[a] = rank_squares(tied)
+                continue
+            # Columns without ties differ in the order of ranks only, not in their squares.
+            without_ties = rank_squares(tied) if without_ties is None else without_ties
+            out[a] = without_ties
+        return out
 
 
 class Pearson(Spearman):
@@ -439,7 +460,14 @@ class Pearson(Spearman):
         )
         return out
 
-    def _weighted_centre(self, x: FloatArray, drawn: FloatArray) -> NDArray[Any]:
+    def _weighted_squares(
+        self, x: FloatArray, drawn: NDArray[Any], columns: Sequence[int]
+    ) -> dict[int, FloatArray]:
+        return {
+            a: (drawn * self._weighted_centre(x[:, a], drawn) ** 2).sum(axis=0) for a in columns
+        }
+
+    def _weighted_centre(self, x: FloatArray, drawn: NDArray[Any]) -> NDArray[Any]:
         if len(x) == 0:
             return np.zeros(drawn.shape)
         shifted = x - x.mean()

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metareval.stats.pairs import FLOAT32_EXACT
-from metareval.stats.statistics import CellSums
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -32,7 +31,11 @@ class QuadraticForm:
 
     @classmethod
     def of_swaps(
-        cls, same: FloatArray, other: FloatArray, mixed: FloatArray, unit: IntArray, n_units: int
+        cls,
+        same: FloatArray,
+        other: FloatArray,
+        mixed: FloatArray,
+        member: FloatArray | None,
     ) -> QuadraticForm:
         """Build the form from sums over pairs of rows.
 
@@ -42,39 +45,37 @@ class QuadraticForm:
             Terms of a pair with no row swapped, and with both; symmetric.
         mixed : ndarray, shape (n, n)
             Term of (i, j) with i swapped and j not.
-        unit : ndarray of int, shape (n,)
-            Unit of each row, from 0.
+        member : ndarray, shape (n, n_units), or None
+            1 where the row belongs to the unit; None where row i is unit i.
         """
-        member = np.zeros((len(unit), n_units))
-        member[np.arange(len(unit)), unit] = 1.0
-        cross = (mixed + mixed.T) / 2
         linear = (mixed - same).sum(axis=1)
-        square = (same + other) / 2 - cross
-        return cls(float(same.sum() / 2), linear @ member, member.T @ square @ member)
+        square = (same + other - mixed - mixed.T) / 2
+        if member is not None:
+            linear, square = linear @ member, member.T @ square @ member
+        return cls(float(same.sum() / 2), linear, square)
 
-    def both(self, e: FloatArray, product: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the form at e and at 1 - e, given ``e @ square``."""
-        quadratic = np.einsum("bu,bu->b", product, e)
-        ones = self.square.sum(axis=1)
-        first = self.constant + e @ self.linear + quadratic
-        whole = self.constant + float(self.linear.sum() + ones.sum())
-        second = whole - e @ (self.linear + 2 * ones) + quadratic
-        return first, second
+    def columns(self) -> FloatArray:
+        """Return the square part, and the linear parts at e and at 1 - e, side by side."""
+        return np.column_stack(
+            [self.square, self.linear, -self.linear - 2 * self.square.sum(axis=1)]
+        )
+
+    def both(self, e: NDArray[Any], products: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the form at e and at 1 - e, given ``e @ columns()``."""
+        quadratic = np.einsum("bu,bu->b", products[:, :-2], e)
+        swapped_all = self.constant + float(self.linear.sum() + self.square.sum())
+        return (
+            self.constant + products[:, -2] + quadratic,
+            swapped_all + products[:, -1] + quadratic,
+        )
 
 
 def _sign(a: FloatArray, b: FloatArray) -> FloatArray:
-    return (a[:, None] > b[None, :]).astype(np.float64) - (a[:, None] < b[None, :])
+    return np.subtract(a[:, None] > b[None, :], a[:, None] < b[None, :], dtype=np.float64)
 
 
-def kendall_under_swaps(
-    x: FloatArray,
-    z: FloatArray,
-    y: FloatArray,
-    unit: IntArray,
-    cells: Sequence[IntArray],
-    swapped: NDArray[np.bool_],
-) -> tuple[CellSums, CellSums]:
-    """Return Kendall's sums of x with y, and of z with y, when x and z trade values in units.
+class KendallSwaps:
+    """Kendall's tau of x with y, and of z with y, when x and z trade values in units.
 
     Parameters
     ----------
@@ -82,42 +83,63 @@ def kendall_under_swaps(
     unit : ndarray of int, shape (n,)
         Unit of each row, from 0.
     cells : sequence of ndarray
-    swapped : ndarray of bool, shape (b, n_units)
-
-    Returns
-    -------
-    CellSums, CellSums
-        Arrays of shape (n_cells, b, 2, 2): the column and y.
+    estimate : {"stratified", "mean", "pooled"}
+        See :func:`metareval.stats.association.combine`.
     """
-    n_units = swapped.shape[1]
-    b = len(swapped)
-    forms = []
-    for rows in cells:
-        a, c, t = x[rows], z[rows], y[rows]
-        same, other, mixed, gold = _sign(a, a), _sign(c, c), _sign(c, a), _sign(t, t)
-        place = unit[rows]
-        forms.append(
-            (
-                QuadraticForm.of_swaps(gold * same, gold * other, gold * mixed, place, n_units),
-                QuadraticForm.of_swaps(abs(same), abs(other), abs(mixed), place, n_units),
-                float(abs(gold).sum() / 2),
-            )
-        )
-    out = [CellSums(*(np.zeros((len(cells), b, 2, 2)) for _ in range(2))) for _ in range(2)]
-    # All sums are at most n ** 2 with halves, so float32 holds them where n ** 2 is small.
-    kind: type = np.float32 if 8 * len(x) ** 2 < FLOAT32_EXACT else np.float64
-    e: NDArray[Any] = swapped.astype(kind)
-    for cell, (top, ties, gold_untied) in enumerate(forms):
-        square: NDArray[Any] = np.hstack([top.square, ties.square]).astype(kind)
-        products = e @ square
-        tops = top.both(e, products[:, :n_units])
-        untied = ties.both(e, products[:, n_units:])
-        for side, sums in enumerate(out):
-            sums.num[cell, :, 0, 1] = sums.num[cell, :, 1, 0] = np.rint(tops[side])
-            sums.num[cell, :, 0, 0] = np.rint(untied[side])
-            sums.num[cell, :, 1, 1] = gold_untied
-            sums.scale[cell] = np.sqrt(
-                sums.num[cell, :, [0, 1], [0, 1]].T[:, :, None]
-                * sums.num[cell, :, [0, 1], [0, 1]].T[:, None, :]
-            )
-    return out[0], out[1]
+
+    def __init__(
+        self,
+        x: FloatArray,
+        z: FloatArray,
+        y: FloatArray,
+        unit: IntArray,
+        cells: Sequence[IntArray],
+        estimate: str,
+    ) -> None:
+        n_units = int(unit.max()) + 1 if len(unit) else 0
+        self._mean = estimate == "mean"
+        self._forms: list[tuple[QuadraticForm, QuadraticForm, float]] = []
+        columns = []
+        for rows in cells:
+            a, c, gold = x[rows], z[rows], _sign(y[rows], y[rows])
+            same, other, mixed = _sign(a, a), _sign(c, c), _sign(c, a)
+            member = None
+            if not np.array_equal(unit[rows], np.arange(n_units)):
+                member = np.zeros((len(rows), n_units))
+                member[np.arange(len(rows)), unit[rows]] = 1.0
+            top = QuadraticForm.of_swaps(gold * same, gold * other, gold * mixed, member)
+            untied = QuadraticForm.of_swaps(abs(same), abs(other), abs(mixed), member)
+            self._forms.append((top, untied, float(abs(gold).sum() / 2)))
+            columns += [top.columns(), untied.columns()]
+        # Sums of quarters of at most 8 n**2: exact in float32 while n is small.
+        self._kind: type = np.float32 if 32 * len(x) ** 2 < FLOAT32_EXACT else np.float64
+        self._columns: NDArray[Any] = (
+            np.hstack(columns) if columns else np.empty((n_units, 0))
+        ).astype(self._kind)
+        self._width = n_units + 2
+
+    def __call__(self, swapped: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Return both taus for every row of swaps, shape (b, n_units); NaN where undefined."""
+        e: NDArray[Any] = swapped.astype(self._kind)
+        products = e @ self._columns
+        sides = []
+        for side in range(2):
+            above = np.zeros(len(e))
+            below = np.zeros(len(e))
+            for cell, (top, untied, gold) in enumerate(self._forms):
+                at = 2 * cell * self._width
+                num = top.both(e, products[:, at : at + self._width])[side]
+                at += self._width
+                varies = np.rint(untied.both(e, products[:, at : at + self._width])[side])
+                scale = np.sqrt(np.asarray(varies, dtype=np.float64) * gold)
+                if self._mean:
+                    defined = scale > 0
+                    above += np.where(defined, np.rint(num) / np.where(defined, scale, 1.0), 0.0)
+                    below += defined
+                else:
+                    above += np.where(scale > 0, np.rint(num), 0.0)
+                    below += scale
+            value = np.full(len(e), np.nan)
+            np.divide(above, below, out=value, where=below > 0)
+            sides.append(value)
+        return sides[0], sides[1]

@@ -199,3 +199,34 @@ def test_kendall_batches_drop_missing_rows_pair_by_pair() -> None:
         expected = association(x[b], [np.arange(12)], statistic, "pooled")[0]
         for a, c in itertools.combinations(range(3), 2):
             assert found[b, a, c] == pytest.approx(expected[a, c], abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 8])
+def test_many_rows_weigh_as_few_do(decimals: int) -> None:
+    """Cumulative sums, the n x n matrix and the list of pairs count alike."""
+    from metareval.stats import pairs
+
+    rng = np.random.default_rng(decimals)
+    n = pairs.MATRIX_ROWS + 30
+    x = np.round(rng.normal(size=(n, 3)), decimals)
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=7).astype(float)
+    wanted = [(0, 1), (0, 2), (1, 2)]
+    expected = np.stack(
+        [
+            [
+                (s[:, a] * s[:, b] * w[pairs.pair_index(n)[0]] * w[pairs.pair_index(n)[1]]).sum()
+                for a, b in wanted
+            ]
+            for w in weights
+            for s in [pairs.signs(x)]
+        ]
+    )
+    np.testing.assert_array_equal(
+        pairs.weighted_pair_sums(x, weights, wanted, pairs.product), expected
+    )
+    part = slice(0, pairs.PAIR_LIST_ROWS + 40)
+    by_matrix = pairs.weighted_pair_sums(x[part], weights[:, part], wanted, pairs.product)
+    by_sums = np.stack(
+        [pairs._prefix_sums(x[part, a], x[part, b], weights[:, part].T) for a, b in wanted], axis=1
+    )
+    np.testing.assert_array_equal(by_matrix, by_sums)

@@ -17,7 +17,7 @@ sentence on what to do.
 import metareval as mr
 
 result = mr.audit(mr.load_dataset("unifiedunl"))
-result.findings                                    # errors first
+result.findings  # errors first
 mr.audit(mr.load_dataset("unifiedunl"), ignore=["MR014"])
 mr.audit(mr.load_dataset("unifiedunl"), select=["tie-breaking"])
 ```

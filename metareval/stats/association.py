@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def association(
     cells: Sequence[IntArray],
     statistic: Statistic,
     estimate: str,
-    weights: FloatArray | None = None,
+    weights: NDArray[Any] | None = None,
     pairs: Pairs | None = None,
 ) -> FloatArray:
     """Return the association of every pair of columns, shape (b, k, k).

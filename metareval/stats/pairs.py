@@ -63,7 +63,7 @@ def equal(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
 
 
 def weighted_pair_sums(
-    x: FloatArray, weights: FloatArray, pairs: Pairs, combine: Combine
+    x: FloatArray, weights: NDArray[Any], pairs: Pairs, combine: Combine
 ) -> FloatArray:
     """Sum w_i w_j combine(sign_a(i, j), sign_b(i, j)) over i < j for pairs of columns (a, b).
 
@@ -117,20 +117,20 @@ def weighted_pair_sums(
     return out
 
 
-def untied_pairs(x: FloatArray, weights: FloatArray) -> FloatArray:
+def untied_pairs(x: FloatArray, weights: NDArray[Any]) -> FloatArray:
     """Return the weighted number of pairs of rows that differ in x, shape (b,)."""
     order = np.argsort(x, kind="stable")
     ordered = x[order]
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    total: FloatArray = weights.sum(axis=1)
+    total: FloatArray = weights.sum(axis=1, dtype=np.float64)
     if len(x) == 0:
         return total
     groups = np.add.reduceat(weights[:, order], starts, axis=1) if len(starts) < len(x) else weights
-    out: FloatArray = (total**2 - np.einsum("bg,bg->b", groups, groups)) / 2
+    out: FloatArray = (total**2 - np.einsum("bg,bg->b", groups, groups, dtype=np.float64)) / 2
     return out
 
 
-def _prefix_sums(x: FloatArray, y: FloatArray, drawn: FloatArray) -> FloatArray:
+def _prefix_sums(x: FloatArray, y: FloatArray, drawn: NDArray[Any]) -> FloatArray:
     """Sum w_i w_j sign(x_i - x_j) sign(y_i - y_j) over pairs, for every column of weights.
 
     Rows are taken in the order of x. Cumulative weights over the values of y, in blocks of about
@@ -177,7 +177,8 @@ def _prefix_sums(x: FloatArray, y: FloatArray, drawn: FloatArray) -> FloatArray:
                 before += w[row]
         start = end
     if no_ties:
-        every = (drawn.sum(axis=0) ** 2 - np.einsum("ib,ib->b", drawn, drawn)) / 2
+        whole = drawn.sum(axis=0, dtype=np.float64)
+        every = (whole**2 - np.einsum("ib,ib->b", drawn, drawn, dtype=np.float64)) / 2
         return np.asarray(2 * less.astype(np.float64) - every)
     out: FloatArray = less.astype(np.float64) + upto - came
     return out

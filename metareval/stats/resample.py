@@ -98,13 +98,14 @@ class Layout:
 
 def bootstrap_weights(
     layout: Layout, n_resamples: int, rng: np.random.Generator
-) -> Iterator[FloatArray]:
+) -> Iterator[NDArray[np.float32]]:
     """Draw units with replacement within each block; yield how often each row was drawn.
 
     Yields
     ------
-    ndarray, shape (at most 1000, n)
-        Rows of a unit have equal weights; the number of units of each block is kept.
+    ndarray of float32, shape (at most 1000, n)
+        Rows of a unit have equal weights; the number of units of each block is kept. Sums of
+        these integers are exact below 2**24; products of sums are not, and need float64.
     """
     units, first, position = np.unique(layout.unit, return_index=True, return_inverse=True)
     single = len(units) == len(position)
@@ -113,7 +114,7 @@ def bootstrap_weights(
     for start in range(0, n_resamples, DRAWS_AT_ONCE):
         size = min(DRAWS_AT_ONCE, n_resamples - start)
         # A row of all draws lies together in memory: kernels run along the draws.
-        weights = np.empty((len(units), size))
+        weights = np.empty((len(units), size), dtype=np.float32)
         for m in members:
             counts = _draw_counts(len(m), size, rng)
             if len(members) == 1:
@@ -123,9 +124,9 @@ def bootstrap_weights(
         yield weights.T if single else weights[position].T
 
 
-def _draw_counts(m: int, draws: int, rng: np.random.Generator) -> FloatArray:
+def _draw_counts(m: int, draws: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Draw m of m with replacement, ``draws`` times; return how often each, shape (m, draws)."""
-    out = np.empty((m, draws))
+    out = np.empty((m, draws), dtype=np.float32)
     # So many draws at once that their counts stay in the processor's cache.
     step = max(16, 100_000 // m)
     for start in range(0, draws, step):

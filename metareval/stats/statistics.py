@@ -63,14 +63,14 @@ class Statistic:
     needs_finite: ClassVar[bool] = False
 
     def weighted(
-        self, x: FloatArray, w: FloatArray, cells: Sequence[Rows], pairs: Pairs | None = None
+        self, x: FloatArray, w: NDArray[Any], cells: Sequence[Rows], pairs: Pairs | None = None
     ) -> CellSums:
         """Sums for rows drawn ``w`` times: x (n, k), w (b, n).
 
         Only the given pairs of columns are computed, all of them by default.
         """
         chosen = _with_diagonal(pairs, x.shape[1])
-        parts = [self._weighted(x[rows], w[:, rows], chosen) for rows in cells]
+        parts = [self._weighted(x[rows], _columns(w, rows), chosen) for rows in cells]
         return _stack(parts, len(w), x.shape[1])
 
     def observed(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
@@ -100,7 +100,7 @@ class Statistic:
         raise NotImplementedError
 
     def _weighted(
-        self, x: FloatArray, w: FloatArray, pairs: Pairs
+        self, x: FloatArray, w: NDArray[Any], pairs: Pairs
     ) -> tuple[FloatArray, FloatArray]:
         raise NotImplementedError
 
@@ -113,6 +113,13 @@ def _stack(parts: Sequence[tuple[FloatArray, FloatArray]], b: int, k: int) -> Ce
     if not parts:
         return CellSums(np.zeros((0, b, k, k)), np.zeros((0, b, k, k)))
     return CellSums(np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts]))
+
+
+def _columns(w: NDArray[Any], rows: Rows) -> NDArray[Any]:
+    """Return some columns, without a copy where they are all of them in order."""
+    if len(rows) == w.shape[1] and np.array_equal(rows, np.arange(len(rows))):
+        return w
+    return w[:, rows]
 
 
 def _with_diagonal(pairs: Pairs | None, k: int) -> Pairs:
@@ -136,7 +143,7 @@ def _geometric(num: FloatArray) -> FloatArray:
     return out
 
 
-def _levels(x: FloatArray, w: FloatArray) -> FloatArray:
+def _levels(x: FloatArray, w: NDArray[Any]) -> FloatArray:
     """Number of distinct values of each column among the rows drawn, shape (b, k)."""
     drawn = (w > 0).astype(np.float64)
     out = np.empty((len(w), x.shape[1]))
@@ -168,16 +175,16 @@ class KendallB(Statistic):
         w = np.ones((1, len(x)))
         s = signs(x) if len(x) <= PAIR_LIST_ROWS else None
         num = (kendall_sums(x) if s is None else s.T @ s)[None]
-        return num, self._scale(num, w.sum(axis=1), partial(_levels, x, w))
+        return num, self._scale(num, w.sum(axis=1, dtype=np.float64), partial(_levels, x, w))
 
     def _weighted(
-        self, x: FloatArray, w: FloatArray, pairs: Pairs
+        self, x: FloatArray, w: NDArray[Any], pairs: Pairs
     ) -> tuple[FloatArray, FloatArray]:
         apart = [(a, b) for a, b in pairs if a != b]
         num = _symmetric(weighted_pair_sums(x, w, apart, product), apart, x.shape[1])
         for a in {a for a, b in pairs if a == b}:
             num[:, a, a] = untied_pairs(x[:, a], w)
-        return num, self._scale(num, w.sum(axis=1), partial(_levels, x, w))
+        return num, self._scale(num, w.sum(axis=1, dtype=np.float64), partial(_levels, x, w))
 
     def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         s = signs(x)
@@ -248,12 +255,13 @@ class PairwiseAccuracy(KendallB):
         return self._weighted(x, np.ones((1, len(x))), _with_diagonal(None, x.shape[1]))
 
     def _weighted(
-        self, x: FloatArray, w: FloatArray, pairs: Pairs
+        self, x: FloatArray, w: NDArray[Any], pairs: Pairs
     ) -> tuple[FloatArray, FloatArray]:
         k = x.shape[1]
         num = _symmetric(weighted_pair_sums(x, w, pairs, equal), pairs, k)
         untied = np.stack([untied_pairs(x[:, a], w) for a in range(k)], axis=1)
-        total = (w.sum(axis=1) ** 2 - np.einsum("bi,bi->b", w, w)) / 2
+        drawn = w.sum(axis=1, dtype=np.float64)
+        total = (drawn**2 - np.einsum("bi,bi->b", w, w, dtype=np.float64)) / 2
         return self._blank(num, untied, total)
 
     def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -297,7 +305,7 @@ class CalibratedPairwiseAccuracy(Statistic):
     symmetric = False
 
     def weighted(
-        self, x: FloatArray, w: FloatArray, cells: Sequence[Rows], pairs: Pairs | None = None
+        self, x: FloatArray, w: NDArray[Any], cells: Sequence[Rows], pairs: Pairs | None = None
     ) -> CellSums:
         """See :meth:`Statistic.weighted`."""
         k = x.shape[1]
@@ -349,7 +357,7 @@ def _cell_pairs(cells: Sequence[Rows]) -> tuple[Rows, Rows, Rows]:
 
 
 def _calibrate(
-    x: FloatArray, y: FloatArray, w: FloatArray, pairs: tuple[Rows, Rows, Rows], n_cells: int
+    x: FloatArray, y: FloatArray, w: NDArray[Any], pairs: tuple[Rows, Rows, Rows], n_cells: int
 ) -> tuple[FloatArray, FloatArray]:
     """Correct and counted pairs by cell, (n_cells, b) each, at the best eps of every draw."""
     i, j, cell = pairs
@@ -359,7 +367,7 @@ def _calibrate(
     i, j, cell, gap = i[order], j[order], cell[order], gap[order]
     reference_tie = y[i] == y[j]
     same = ((x[i] > x[j]) & (y[i] > y[j])) | ((x[i] < x[j]) & (y[i] < y[j]))
-    v = w[:, i] * w[:, j]
+    v = w[:, i].astype(np.float64) * w[:, j]
     by_cell = np.zeros((len(gap), n_cells))
     by_cell[np.arange(len(gap)), cell] = 1.0
     varies = (v @ (by_cell * (gap > 0)[:, None]) > 0) & (
@@ -386,21 +394,19 @@ class Spearman(Statistic):
     centres = True
 
     def _weighted(
-        self, x: FloatArray, w: FloatArray, pairs: Pairs
+        self, x: FloatArray, w: NDArray[Any], pairs: Pairs
     ) -> tuple[FloatArray, FloatArray]:
-        total = float(w.sum(axis=1).max(initial=0.0))
-        # A rank times how often it was drawn is an exact float32 while it stays below 2**24.
-        exact = total * float(w.max(initial=0.0)) < FLOAT32_EXACT and not self.needs_finite
-        drawn: NDArray[Any] = np.ascontiguousarray(w.T, dtype=np.float32 if exact else np.float64)
-        apart = [(a, b) for a, b in pairs if a != b]
-        used = sorted({a for pair in apart for a in pair})
+        # Centred ranks stay below twice the number drawn, and are exact float32 below 2**24.
+        narrow = 2 * float(w.sum(axis=1).max(initial=0.0)) < FLOAT32_EXACT
+        kind: type = np.float32 if narrow and not self.needs_finite else np.float64
+        drawn: NDArray[Any] = np.ascontiguousarray(w.T, dtype=kind)
+        used = sorted({a for pair in pairs if pair[0] != pair[1] for a in pair})
         centred = {a: self._weighted_centre(x[:, a], drawn) for a in used}
-        weighed = {a: drawn * centred[a] for a in {a for a, _ in apart}}
         squares = self._weighted_squares(x, drawn, [a for a, b in pairs if a == b])
         sums = [
             squares[a]
             if a == b
-            else np.einsum("ib,ib->b", weighed[a], centred[b], dtype=np.float64)
+            else np.einsum("ib,ib,ib->b", drawn, centred[a], centred[b], dtype=np.float64)
             for a, b in pairs
         ]
         values = np.stack(sums, axis=-1) if sums else np.empty((len(w), 0))

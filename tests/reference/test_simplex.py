@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import scipy.stats
 from scipy.optimize import minimize
 
 from metareval.stats.rank_distance import tau_with_reference, weighted_scores
@@ -185,3 +186,16 @@ def test_equal_rows_get_equal_scores() -> None:
     values = np.vstack([row, rng.random((30, 5)), row])
     scores = weighted_scores(values, rng.dirichlet(np.ones(5), size=500))
     assert (scores[:, 0] == scores[:, -1]).all()
+
+
+@pytest.mark.parametrize("n", [5, 150, 300])
+def test_tau_with_reference_equals_scipy(n: int) -> None:
+    rng = np.random.default_rng(n)
+    reference, scores = rng.normal(size=n), rng.normal(size=(6, n))
+    for ties in (False, True):
+        if ties:
+            reference, scores = np.round(reference), np.round(scores)
+        for may_tie in (True,) if ties else (True, False):
+            found = tau_with_reference(scores, reference, scores_tie=may_tie)
+            expected = [scipy.stats.kendalltau(s, reference).statistic for s in scores]
+            np.testing.assert_allclose(found, expected, atol=1e-12)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from metareval.stats.association import (
 from metareval.stats.intervals import percentile_interval
 from metareval.stats.levels import kruskal_wallis
 from metareval.stats.multiplicity import adjust
+from metareval.stats.pairs import Pairs
 from metareval.stats.ranks import centred_ranks
 from metareval.stats.resample import (
     Permutations,
@@ -37,6 +38,9 @@ from metareval.table import MetricTable, as_table
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+
+# Bootstrap draws of pairs that are held at once: 128 MiB.
+DRAWS_HELD = 2**24
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -206,28 +210,27 @@ def agreement(
         x = np.where(np.isinf(x).any(axis=0), np.nan, x)
     reasons = _reasons(design.x, cells, chosen)
     value = association(x, cells, chosen, estimate)[0]
-    draws = bootstrap_draws(x, design, cells, chosen, estimate, n_resamples, generator)
-    interval = percentile_interval(draws, confidence=confidence, bounds=chosen.bounds)
+    low, high, share, means = _intervals(
+        x, design, cells, chosen, estimate, n_resamples, generator, confidence, ~np.isnan(value)
+    )
     pvalue, exact = _pvalues(x, design, cells, chosen, estimate, n_resamples, generator, value)
     adjusted = _adjust_pairs(pvalue, correction, symmetric=chosen.symmetric)
-    off = ~np.eye(len(data.metrics), dtype=bool)
-    mean, mean_low, mean_high = _mean(value, draws, confidence, chosen)
+    mean, mean_low, mean_high = _mean(value, means, confidence, chosen)
     names = pd.Index(data.metrics, name="metric")
 
     def frame(values: NDArray[Any]) -> pd.DataFrame:
         return pd.DataFrame(values, index=names, columns=names)
 
-    undefined = np.isnan(value)
     return AgreementResult(
         estimate=frame(value),
-        low=frame(np.where(off & ~undefined, interval.low, np.nan)),
-        high=frame(np.where(off & ~undefined, interval.high, np.nan)),
+        low=frame(low),
+        high=frame(high),
         pvalue=frame(pvalue),
         adjusted=frame(adjusted),
         n_defined=frame(defined_cells(x, cells)),
         reason=frame(reasons),
         n_rows=frame((~np.isnan(x)).T.astype(np.intp) @ (~np.isnan(x)).astype(np.intp)),
-        undefined_draws=frame(interval.undefined),
+        undefined_draws=frame(share),
         confounded=frame(_confounded(design, pooled=estimate == "pooled")),
         mean=mean,
         mean_low=mean_low,
@@ -253,7 +256,7 @@ def _reasons(x: FloatArray, cells: Sequence[IntArray], statistic: Statistic) -> 
     return out
 
 
-def bootstrap_draws(
+def bootstrap_matrices(
     x: FloatArray,
     design: Design,
     cells: Sequence[IntArray],
@@ -261,17 +264,73 @@ def bootstrap_draws(
     estimate: str,
     n_resamples: int,
     rng: np.random.Generator,
-) -> FloatArray:
-    """Return the matrix of associations in every bootstrap draw, shape (b, k, k)."""
-    parts = [
-        association(x, cells, statistic, estimate, weights)
-        for weights in track(
-            bootstrap_weights(design.layout, n_resamples, rng),
-            total=n_resamples,
-            label="bootstrap",
-        )
+    pairs: Pairs | None = None,
+) -> Iterator[FloatArray]:
+    """Yield the matrices of associations of the bootstrap draws, portions of shape (b, k, k).
+
+    Pairs that are not asked for may be NaN.
+    """
+    # A portion holds about eight arrays of all pairs on its way.
+    weights = bootstrap_weights(
+        design.layout, n_resamples, rng, per_draw=8 * len(cells) * x.shape[1] ** 2
+    )
+    for part in track(weights, total=n_resamples, label="bootstrap"):
+        yield association(x, cells, statistic, estimate, part, pairs)
+
+
+def _intervals(
+    x: FloatArray,
+    design: Design,
+    cells: Sequence[IntArray],
+    statistic: Statistic,
+    estimate: str,
+    n_resamples: int,
+    rng: np.random.Generator,
+    confidence: float,
+    defined: NDArray[np.bool_],
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return low, high and the undefined share of every pair, and each draw's mean over pairs.
+
+    The same draws are made again for every portion of pairs, so that memory is bounded.
+    """
+    k = x.shape[1]
+    wanted = [
+        (a, b)
+        for a in range(k)
+        for b in range(k)
+        if defined[a, b] and (a < b if statistic.symmetric else a != b)
     ]
-    return np.concatenate(parts)
+    low, high = np.full((k, k), np.nan), np.full((k, k), np.nan)
+    share = np.zeros((k, k))
+    total, count = np.zeros(n_resamples), np.zeros(n_resamples)
+    seed = rng.integers(0, 2**32, size=4).tolist()
+    step = max(1, DRAWS_HELD // n_resamples)
+    for start in range(0, len(wanted), step):
+        part = wanted[start : start + step]
+        first, second = (np.array(side) for side in zip(*part, strict=True))
+        draws = np.concatenate(
+            [
+                matrices[:, first, second]
+                for matrices in bootstrap_matrices(
+                    x,
+                    design,
+                    cells,
+                    statistic,
+                    estimate,
+                    n_resamples,
+                    np.random.default_rng(seed),
+                    part,
+                )
+            ]
+        )
+        found = percentile_interval(draws, confidence=confidence, bounds=statistic.bounds)
+        for values, ends in ((low, found.low), (high, found.high), (share, found.undefined)):
+            values[first, second] = ends
+            if statistic.symmetric:
+                values[second, first] = ends
+        total += np.nansum(draws, axis=1)
+        count += (~np.isnan(draws)).sum(axis=1)
+    return low, high, share, np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _pvalues(
@@ -331,15 +390,11 @@ def _adjust_pairs(pvalue: FloatArray, correction: str, *, symmetric: bool) -> Fl
 
 
 def _mean(
-    value: FloatArray, draws: FloatArray, confidence: float, statistic: Statistic
+    value: FloatArray, means: FloatArray, confidence: float, statistic: Statistic
 ) -> tuple[float, float, float]:
-    k = len(value)
-    off = ~np.eye(k, dtype=bool) & ~np.isnan(value)
+    off = ~np.eye(len(value), dtype=bool) & ~np.isnan(value)
     if not off.any():
         return np.nan, np.nan, np.nan
-    inside = draws[:, off]
-    count = (~np.isnan(inside)).sum(axis=1)
-    means = np.where(count > 0, np.nansum(inside, axis=1) / np.maximum(count, 1), np.nan)
     interval = percentile_interval(means, confidence=confidence, bounds=statistic.bounds)
     return float(value[off].mean()), float(interval.low), float(interval.high)
 

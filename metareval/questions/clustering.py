@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from metareval.design import build_design
 from metareval.errors import ArgumentError
-from metareval.questions.agreement import bootstrap_draws
+from metareval.questions.agreement import bootstrap_matrices
 from metareval.questions.options import check_options
 from metareval.results import Result
 from metareval.stats.association import association, undefined_reason
@@ -148,6 +148,7 @@ def cluster_metrics(
     """
     check_options(estimate=estimate, n_resamples=n_resamples, confidence=confidence)
     chosen = get_statistic(statistic)
+    generator = resolve_rng(rng)
     if chosen.bounds != (-1.0, 1.0):
         raise ArgumentError(
             f"statistic={statistic!r} is not a correlation, and clusters need one: "
@@ -172,10 +173,9 @@ def cluster_metrics(
     tau = value[np.ix_(kept, kept)]
     tree = _linkage(tau)
     labels, silhouette = _cut(tau, tree, n_clusters)
-    draws = (
-        bootstrap_draws(x[:, kept], design, cells, chosen, estimate, n_resamples, resolve_rng(rng))
-        if kept
-        else np.empty((1, 0, 0))
+    support, between = _resampled(
+        labels,
+        bootstrap_matrices(x[:, kept], design, cells, chosen, estimate, n_resamples, generator),
     )
     order = [data.metrics[kept[i]] for i in _leaves(tree, len(kept))]
     return ClusterResult(
@@ -185,8 +185,8 @@ def cluster_metrics(
             name="cluster",
             dtype=int,
         ),
-        support=_support(labels, draws),
-        opposition=_opposition(labels, tau, draws, confidence),
+        support=support,
+        opposition=_opposition(labels, tau, between, confidence),
         excluded=pd.Series(
             list(dropped.values()),
             index=pd.Index([data.metrics[i] for i in dropped], name="metric"),
@@ -282,51 +282,63 @@ def _silhouette(tau: FloatArray, labels: IntArray) -> float:
     return float(scores.mean())
 
 
-def _support(labels: IntArray, draws: FloatArray) -> pd.Series:
-    """Share of draws in which each cluster holds; a draw with an undefined pair supports none."""
+def _resampled(
+    labels: IntArray, portions: Iterable[FloatArray]
+) -> tuple[pd.Series, dict[tuple[int, int], FloatArray]]:
+    """Return each cluster's support, and the mean tau between clusters in every draw.
+
+    A draw with an undefined pair supports no cluster.
+    """
     m = len(labels)
     count = int(labels.max()) if m else 0
-    held = np.zeros(count) if count < m else np.full(count, np.nan)
-    for tau in draws if count < m else ():
-        if np.isnan(tau).any():
-            continue
-        drawn = _labels(_linkage(tau), m, count)
-        for c in range(count):
-            members = drawn[labels == c + 1]
-            together = bool((members == members[0]).all())
-            held[c] += together and (len(members) > 1 or int((drawn == members[0]).sum()) == 1)
-    return pd.Series(
-        held / len(draws),
-        index=pd.Index(range(1, count + 1), name="cluster"),
-        name="support",
-        dtype=float,
+    members = {c: np.flatnonzero(labels == c) for c in range(1, count + 1)}
+    pairs = [(a, b) for a in members for b in members if a < b]
+    held, total = np.zeros(count), 0
+    between: dict[tuple[int, int], list[FloatArray]] = {pair: [] for pair in pairs}
+    for draws in portions if m else ():
+        total += len(draws)
+        for a, b in pairs:
+            part = draws[:, members[a]][:, :, members[b]]
+            between[a, b].append(part.mean(axis=(1, 2)))
+        for tau in draws if count < m else ():
+            if np.isnan(tau).any():
+                continue
+            drawn = _labels(_linkage(tau), m, count)
+            for c, own in members.items():
+                label = drawn[own[0]]
+                alone = len(own) > 1 or int((drawn == label).sum()) == 1
+                held[c - 1] += alone and bool((drawn[own] == label).all())
+    support = held / max(total, 1) if count < m else np.full(count, np.nan)
+    return (
+        pd.Series(
+            support, index=pd.Index(list(members), name="cluster", dtype=int), name="support"
+        ),
+        {pair: np.concatenate(parts) for pair, parts in between.items()},
     )
 
 
 def _opposition(
-    labels: IntArray, tau: FloatArray, draws: FloatArray, confidence: float
+    labels: IntArray,
+    tau: FloatArray,
+    between: Mapping[tuple[int, int], FloatArray],
+    confidence: float,
 ) -> pd.DataFrame:
-    count = int(labels.max()) if len(labels) else 0
-    records, index = [], []
-    for a in range(1, count + 1):
-        for b in range(a + 1, count + 1):
-            rows, columns = np.flatnonzero(labels == a), np.flatnonzero(labels == b)
-            between = draws[:, rows][:, :, columns].mean(axis=(1, 2))
-            interval = percentile_interval(between, confidence=confidence, bounds=(-1.0, 1.0))
-            low, high = float(interval.low), float(interval.high)
-            records.append(
-                {
-                    "tau": float(tau[np.ix_(rows, columns)].mean()),
-                    "low": low,
-                    "high": high,
-                    "opposing": high < 0,
-                }
-            )
-            index.append((a, b))
+    records = []
+    for (a, b), draws in between.items():
+        interval = percentile_interval(draws, confidence=confidence, bounds=(-1.0, 1.0))
+        records.append(
+            {
+                "tau": float(tau[np.ix_(labels == a, labels == b)].mean()),
+                "low": float(interval.low),
+                "high": float(interval.high),
+                "opposing": float(interval.high) < 0,
+            }
+        )
+    names = ["cluster_a", "cluster_b"]
     return pd.DataFrame(
         records,
-        index=pd.MultiIndex.from_tuples(index, names=["cluster_a", "cluster_b"])
-        if index
-        else pd.MultiIndex.from_arrays([[], []], names=["cluster_a", "cluster_b"]),
+        index=pd.MultiIndex.from_tuples(list(between), names=names)
+        if between
+        else pd.MultiIndex.from_arrays([[], []], names=names),
         columns=["tau", "low", "high", "opposing"],
     )

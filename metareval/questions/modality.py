@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from metareval.design import Design, build_design
 from metareval.errors import ArgumentError
 from metareval.progress import track
-from metareval.questions.agreement import bootstrap_draws
+from metareval.questions.agreement import bootstrap_matrices
 from metareval.questions.options import check_options, check_protocol
 from metareval.questions.published import published_mean_agreement
 from metareval.results import Result
@@ -166,16 +166,19 @@ def compare_agreement(
         )
     means = [_mean_agreement(d, chosen, estimate) for d in designs]
     draws = [
-        _mean_of_pairs(
-            bootstrap_draws(
-                d.x,
-                d,
-                d.cells(estimate, replicates=True),
-                chosen,
-                estimate,
-                n_resamples,
-                generator,
-            )
+        np.concatenate(
+            [
+                _mean_of_pairs(matrices)
+                for matrices in bootstrap_matrices(
+                    d.x,
+                    d,
+                    d.cells(estimate, replicates=True),
+                    chosen,
+                    estimate,
+                    n_resamples,
+                    generator,
+                )
+            ]
         )
         for d in designs
     ]

@@ -259,6 +259,18 @@ class PermutedColumn:
         # Shape (n, b): a row of one place in all draws lies together in memory.
         self._drawn: NDArray[Any] = np.ascontiguousarray(code.astype(small)[perms[:, rows]].T)
 
+    def leads(self, x: FloatArray) -> FloatArray:
+        """Return concordant minus discordant pairs with many columns x (n, k), shape (b, k).
+
+        For few rows and many columns: one product of all signs.
+        """
+        i, j = np.triu_indices(len(x), 1)
+        fixed = np.subtract(x[i] > x[j], x[i] < x[j], dtype=np.float32)
+        above, here = self._drawn[i], self._drawn[j]
+        moving = np.subtract(above > here, above < here, dtype=np.float32)
+        # Sums of at most n (n - 1) / 2 signs: exact in float32.
+        return np.asarray(moving.T @ fixed, dtype=np.float64)
+
     def against(self, x: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the discordant and the concordant pairs with x in every permutation."""
         n = len(x)

@@ -16,8 +16,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Rng = int | np.random.Generator | None
 
-# Draws are made in fixed portions, so that results do not depend on how much memory is used.
+# Draws are made in portions of at most so many draws, and so many numbers: 128 MiB as integers.
 DRAWS_AT_ONCE = 1000
+NUMBERS_AT_ONCE = 2**24
 # Every permutation is listed where there are at most this many.
 EXACT_LIMIT = 100_000
 # Resampled statistics equal to within this are one value: they differ by rounding only.
@@ -35,6 +36,18 @@ def resolve_rng(rng: Rng) -> np.random.Generator:
     raise ArgumentError(
         f"rng is {rng!r}; pass None, a non-negative integer seed or a numpy Generator."
     )
+
+
+def _portions(n: int, count: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, size) of the portions in which draws of n numbers each are made."""
+    step = max(1, min(DRAWS_AT_ONCE, NUMBERS_AT_ONCE // max(n, 1)))
+    for start in range(0, count, step):
+        yield start, min(step, count - start)
+
+
+def _streams(rng: np.random.Generator, many: int) -> list[np.random.Generator]:
+    """Return a generator for each block, so that no portion's size changes what a block draws."""
+    return [np.random.default_rng(rng.integers(0, 2**32, size=4).tolist()) for _ in range(many)]
 
 
 def check_resamples(n_resamples: int) -> int:
@@ -97,13 +110,22 @@ class Layout:
 
 
 def bootstrap_weights(
-    layout: Layout, n_resamples: int, rng: np.random.Generator
+    layout: Layout, n_resamples: int, rng: np.random.Generator, *, per_draw: int = 0
 ) -> Iterator[NDArray[np.float32]]:
     """Draw units with replacement within each block; yield how often each row was drawn.
 
+    Parameters
+    ----------
+    layout : Layout
+    n_resamples : int
+    rng : Generator
+    per_draw : int
+        Numbers that the caller makes of each draw, where they outnumber the rows: it keeps
+        portions small, and changes nothing else.
+
     Yields
     ------
-    ndarray of float32, shape (at most 1000, n)
+    ndarray of float32, shape (a portion of the draws, n)
         Rows of a unit have equal weights; the number of units of each block is kept. Sums of
         these integers are exact below 2**24; products of sums are not, and need float64.
     """
@@ -111,12 +133,12 @@ def bootstrap_weights(
     single = len(units) == len(position)
     blocks = layout.block if single else layout.block[first]
     members = [np.flatnonzero(blocks == b) for b in np.unique(blocks)]
-    for start in range(0, n_resamples, DRAWS_AT_ONCE):
-        size = min(DRAWS_AT_ONCE, n_resamples - start)
+    streams = _streams(rng, len(members))
+    for _, size in _portions(max(len(position), per_draw), n_resamples):
         # A row of all draws lies together in memory: kernels run along the draws.
         weights = np.empty((len(units), size), dtype=np.float32)
-        for m in members:
-            counts = _draw_counts(len(m), size, rng)
+        for m, stream in zip(members, streams, strict=True):
+            counts = _draw_counts(len(m), size, stream)
             if len(members) == 1:
                 weights = counts
             else:
@@ -173,14 +195,14 @@ class Permutations:
         self._seed = rng.integers(0, 2**32, size=4).tolist()
 
     def __iter__(self) -> Iterator[IntArray]:
-        """Yield arrays of shape (at most 1000, n): the row from which each row takes its value."""
+        """Yield arrays, a row for each permutation: the row from which each row takes its value."""
         yield from self._listed() if self.exact else self._drawn()
 
     def _drawn(self) -> Iterator[IntArray]:
-        rng = np.random.default_rng(self._seed)
-        for start in range(0, self.count, DRAWS_AT_ONCE):
-            rows = self._identity(min(DRAWS_AT_ONCE, self.count - start))
-            for members in self._classes:
+        streams = _streams(np.random.default_rng(self._seed), len(self._classes))
+        for _, size in _portions(self._n, self.count):
+            rows = self._identity(size)
+            for members, rng in zip(self._classes, streams, strict=True):
                 if members.shape[1] == 1:
                     single = np.tile(members[:, 0], (len(rows), 1))
                     rows[:, members[:, 0]] = rng.permuted(single, axis=1, out=single)
@@ -195,8 +217,8 @@ class Permutations:
             for c in self._classes
         ]
         sizes = tuple(len(order) for order in orders)
-        for start in range(0, self.count, DRAWS_AT_ONCE):
-            rows = self._identity(min(DRAWS_AT_ONCE, self.count - start))
+        for start, size in _portions(self._n, self.count):
+            rows = self._identity(size)
             number = np.arange(start, start + len(rows))
             chosen = np.unravel_index(number, sizes) if sizes else ()
             for members, order, which in zip(self._classes, orders, chosen, strict=True):
@@ -238,14 +260,14 @@ class UnitSwaps:
         self._rng = rng
 
     def __iter__(self) -> Iterator[NDArray[np.bool_]]:
-        """Yield arrays of shape (at most 1000, n_units): whether the unit is swapped."""
-        for start in range(0, self.count, DRAWS_AT_ONCE):
-            size = min(DRAWS_AT_ONCE, self.count - start)
+        """Yield arrays, a row for each choice: whether the unit is swapped."""
+        for start, size in _portions(self.n_units, self.count):
             if self.exact:
                 number = np.arange(start, start + size)[:, None]
                 yield ((number >> np.arange(self.n_units)) & 1).astype(bool)
             else:
-                width = -(-self.n_units // 8)
+                # Whole words for each draw: numpy throws away what is left of one.
+                width = -(-self.n_units // 32) * 4
                 bits = self._rng.integers(0, 256, size=(size, width), dtype=np.uint8)
                 yield np.unpackbits(bits, axis=1, count=self.n_units).view(bool)
 

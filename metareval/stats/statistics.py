@@ -35,6 +35,8 @@ Rows = NDArray[np.intp]
 
 # Numbers held at once by one batch of resampled pairs: 64 MiB of float64.
 BATCH_NUMBERS = 8_000_000
+# Up to so many columns, comparing permuted rows beats a product with their signs.
+FEW_COLUMNS = 6
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ class KendallB(Statistic):
 
     name = "kendall"
     title = "Kendall tau-b"
+    _signs_suffice: ClassVar[bool] = True
 
     def observed(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
         """See :meth:`Statistic.observed`; no pair is listed where there are many rows."""
@@ -218,6 +221,9 @@ class KendallB(Statistic):
         out = np.empty((len(cells), len(perms), x.shape[1]))
         for c, rows in enumerate(cells):
             drawn = PermutedColumn(y, rows, perms)
+            if self._signs_suffice and len(rows) <= PAIR_LIST_ROWS and x.shape[1] > FEW_COLUMNS:
+                out[c] = drawn.leads(x[rows])
+                continue
             for a in range(x.shape[1]):
                 out[c, :, a] = self._numerators(drawn, x[rows, a])
         return out
@@ -250,6 +256,7 @@ class PairwiseAccuracy(KendallB):
     title = "pairwise accuracy with ties (acc_eq)"
     bounds = (0.0, 1.0)
     null = 0.5
+    _signs_suffice = False
 
     def _observed(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         return self._weighted(x, np.ones((1, len(x))), _with_diagonal(None, x.shape[1]))

@@ -177,16 +177,17 @@ def test_pairwise_accuracy_leaves_out_pairs_of_one_model_with_itself() -> None:
 def test_permuting_is_the_statistic_of_the_permuted_table(name: str, estimate: str) -> None:
     rng = np.random.default_rng(5)
     statistic = get_statistic(name)
-    x = rng.integers(0, 4, size=(12, 3)).astype(float)
-    cells = [np.arange(5), np.arange(5, 12)]
-    perms = np.array([np.concatenate([rng.permutation(c) for c in cells]) for _ in range(20)])
-    found = permuted_association(x[:, :2], x[:, 2], [perms], cells, statistic, estimate)
-    for b, perm in enumerate(perms):
-        moved = np.column_stack([x[:, :2], x[perm, 2]])
-        expected = association(moved, cells, statistic, estimate)[0, :2, 2]
-        np.testing.assert_allclose(found[b], expected, atol=1e-12)
-        batch = combine(statistic.batch(moved[None], cells), statistic, estimate)[0, :2, 2]
-        np.testing.assert_allclose(batch, expected, atol=1e-12)
+    for k in (2, 9):  # few columns are compared, many multiplied
+        x = rng.integers(0, 4, size=(12, k + 1)).astype(float)
+        cells = [np.arange(5), np.arange(5, 12)]
+        perms = np.array([np.concatenate([rng.permutation(c) for c in cells]) for _ in range(10)])
+        found = permuted_association(x[:, :k], x[:, k], [perms], cells, statistic, estimate)
+        for b, perm in enumerate(perms):
+            moved = np.column_stack([x[:, :k], x[perm, k]])
+            expected = association(moved, cells, statistic, estimate)[0, :k, k]
+            np.testing.assert_allclose(found[b], expected, atol=1e-12)
+            batch = combine(statistic.batch(moved[None], cells), statistic, estimate)[0, :k, k]
+            np.testing.assert_allclose(batch, expected, atol=1e-12)
 
 
 def test_kendall_batches_drop_missing_rows_pair_by_pair() -> None:

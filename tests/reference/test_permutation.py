@@ -101,11 +101,23 @@ def test_bootstrap_keeps_units_and_blocks() -> None:
     assert weights[:, 0].mean() == pytest.approx(1, abs=0.06)
 
 
-def test_draws_do_not_depend_on_how_many_follow() -> None:
-    design = layout([0, 0, 1, 1, 1], [0, 1, 2, 3, 4], [0] * 5)
-    few = np.concatenate(list(bootstrap_weights(design, 1000, np.random.default_rng(3))))
-    many = np.concatenate(list(bootstrap_weights(design, 3000, np.random.default_rng(3))))
-    np.testing.assert_array_equal(few, many[:1000])
+def test_draws_do_not_depend_on_their_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    design = layout([0] * 9 + [1] * 12, [*range(9), *range(9, 21)], [0] * 21)
+
+    def draw() -> list[np.ndarray]:
+        return [
+            np.concatenate(list(bootstrap_weights(design, 250, np.random.default_rng(3)))),
+            np.concatenate(list(Permutations(design, 250, np.random.default_rng(3)))),
+            np.concatenate(list(UnitSwaps(21, 250, np.random.default_rng(3)))),
+        ]
+
+    whole = draw()
+    few = np.concatenate(list(bootstrap_weights(design, 100, np.random.default_rng(3))))
+    np.testing.assert_array_equal(few, whole[0][:100])
+    for numbers in (1, 21 * 7, 21 * 100):
+        monkeypatch.setattr("metareval.stats.resample.NUMBERS_AT_ONCE", numbers)
+        for first, second in zip(whole, draw(), strict=True):
+            np.testing.assert_array_equal(first, second)
 
 
 def test_swaps_are_listed_once() -> None:

@@ -61,7 +61,7 @@ def bootstrap(x: FloatArray, statistic: str, draws: int) -> FloatArray:
     return np.concatenate(
         [
             association(x, cells, chosen, "pooled", w, pairs)[:, i, j]
-            for w in bootstrap_weights(rows_as_units(n), draws, generator)
+            for w in bootstrap_weights(rows_as_units(n), draws, generator, per_draw=8 * k**2)
         ]
     )
 

@@ -21,38 +21,13 @@ POINTS = (
     *(("permutations", 36, 1, b) for b in (10_000, 100_000, 1_000_000)),
 )
 
-SCRIPT = """
-import json, resource, sys, time
-import numpy as np
-import cases
-from metareval.stats.association import association, permuted_association
-from metareval.stats.resample import Permutations
-from metareval.stats.statistics import get_statistic
-work, n, k, draws = json.loads(sys.argv[1])
-x = np.random.default_rng(0).normal(size=(n, max(k, 2)))
-cells = [np.arange(n)]
-association(x[:50], [np.arange(min(n, 50))], get_statistic("kendall"), "pooled")
-base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-started = time.perf_counter()
-if work == "tau-b matrix":
-    association(x, cells, get_statistic("kendall"), "pooled")
-elif work == "permutations":
-    perms = Permutations(cases.rows_as_units(n), draws, np.random.default_rng(0))
-    permuted_association(x[:, :1], x[:, 1], perms, cells, get_statistic("kendall"), "pooled")
-else:
-    cases.bootstrap(x, "kendall" if "tau" in work else "spearman", draws)
-seconds = time.perf_counter() - started
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([seconds, (peak - base) / 1024]))
-"""
-
 
 def measure_all() -> list[dict[str, Any]]:
     """Measure every point."""
     out = []
     for work, n, k, draws in POINTS:
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, json.dumps([work, n, k, draws])],
+            [sys.executable, "point.py", json.dumps([work, n, k, draws])],
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,

@@ -159,6 +159,12 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--statistic", choices=("spearman", "kendall", "pearson"), default="spearman")
 
     command("datasets", _datasets, "list the embedded tables", table=False)
+
+    sub = command("plugins", _plugins, "list metrics, backends and benchmarks", table=False)
+    sub.add_argument("--kind", choices=("metric", "backend", "benchmark"), help="default: all")
+    sub.add_argument(
+        "--check", action="store_true", help="import each, and say which are broken and why"
+    )
     return parser
 
 
@@ -267,7 +273,14 @@ def _text(frame: pd.DataFrame) -> str:
 
 
 def _report(options: argparse.Namespace) -> int:
-    done = mr.report(_table(options), options.out, n_resamples=options.resamples, rng=options.seed)
+    done = mr.report(
+        _table(options),
+        options.out,
+        title=options.title,
+        transforms=_transforms(options),
+        n_resamples=options.resamples,
+        rng=options.seed,
+    )
     if options.json:
         _print(done.to_dict(), "")
     else:
@@ -434,6 +447,15 @@ def _datasets(options: argparse.Namespace) -> int:
         print(printable(f"{name} ({row['rows']} rows: {row['metrics']}; {row['licence']})"))
         for text in (row["title"], row["citation"], row["source"]):
             print(textwrap.fill(printable(str(text)), TEXT_WIDTH, **_INDENT))
+    return EXIT_OK
+
+
+def _plugins(options: argparse.Namespace) -> int:
+    from metareval.plugins import list_plugins, plugins_text
+
+    frame = list_plugins(options.kind, check=options.check)
+    records = plain(frame.to_dict(orient="records")) if options.json else None
+    _print(records, plugins_text(frame))
     return EXIT_OK
 
 

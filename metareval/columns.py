@@ -37,7 +37,10 @@ def number_column(values: pd.Series, *, name: str) -> FloatArray:
             "Convert it (for example to seconds) or leave it out with metrics=[...]."
         )
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype):
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+        numeric = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        if pd.api.types.is_integer_dtype(values.dtype) and (np.abs(numeric) >= 2**53).any():
+            _refuse_merged(values, numeric, name)
+        return numeric
     out = np.empty(len(values))
     for position, value in enumerate(values.to_numpy(dtype=object)):
         if value is None or value is pd.NA or value is pd.NaT:
@@ -57,6 +60,15 @@ def number_column(values: pd.Series, *, name: str) -> FloatArray:
                 "cell empty where the value is missing."
             )
     return out
+
+
+def _refuse_merged(values: pd.Series, numeric: FloatArray, name: str) -> None:
+    """Refuse integers so large that different ones become one floating-point number."""
+    if values.nunique() > len(np.unique(numeric[~np.isnan(numeric)])):
+        raise TableError(
+            f"Column {name!r} holds integers beyond 2**53 that differ by less than floating-point "
+            "numbers can tell, so they would tie. Subtract a constant, or rank them first."
+        )
 
 
 def looks_numeric(values: pd.Series) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from metareval.errors import unknown_name
 from metareval.stats.association import cell_rows
-from metareval.stats.resample import Layout
+from metareval.stats.resample import Layout, position_in_unit
 from metareval.table import MetricTable
 
 FloatArray = NDArray[np.float64]
@@ -34,6 +34,8 @@ class Design:
         Rows of each block.
     by_replicate : list of ndarray
         Rows of each (block, replicate) cell; of each block where there are no replicates.
+    order : ndarray of int
+        Row of the table from which each row comes.
     """
 
     x: FloatArray
@@ -41,6 +43,7 @@ class Design:
     layout: Layout
     by_block: list[IntArray]
     by_replicate: list[IntArray]
+    order: IntArray
 
     def cells(self, estimate: str, *, replicates: bool) -> list[IntArray]:
         """Return the cells within which an estimate compares rows."""
@@ -78,22 +81,14 @@ def build_design(table: MetricTable, *, oracle: bool, unit: str = "cell") -> Des
     if unit == "row":
         unit_codes = np.arange(len(x), dtype=np.intp)
     if table.replicate is None:
-        slot, by_replicate = _position_in_unit(unit_codes), block
+        slot, by_replicate = position_in_unit(unit_codes), block
     else:
         slot, by_replicate = replicate, block * (replicate.max() + 1) + replicate
     return Design(
         x=x,
         y=y,
-        layout=Layout(block=block, unit=unit_codes, slot=slot),
+        layout=Layout(block, unit_codes, slot, labelled=table.replicate is not None),
+        order=order,
         by_block=cell_rows(block),
         by_replicate=cell_rows(by_replicate),
     )
-
-
-def _position_in_unit(unit: IntArray) -> IntArray:
-    seen: dict[int, int] = {}
-    out = np.empty(len(unit), dtype=np.intp)
-    for row, code in enumerate(unit.tolist()):
-        out[row] = seen.get(code, 0)
-        seen[code] = out[row] + 1
-    return out

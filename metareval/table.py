@@ -167,6 +167,13 @@ class MetricTable:
             **roles,
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A read-only view cannot be pickled, what it shows can.
+        return {**self.__dict__, "directions": dict(self.directions)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "directions": MappingProxyType(state["directions"])})
+
     def __len__(self) -> int:
         return len(self.frame)
 
@@ -203,6 +210,8 @@ class MetricTable:
 
         A table without blocks is one block; without items, every row is its own item.
         """
+        if role not in ("block", "item", "replicate"):
+            raise unknown_name("role", role, ("block", "item", "replicate"))
         column = getattr(self, role)
         if column is not None:
             return [str(v) for v in self.frame[column]]
@@ -371,11 +380,12 @@ def as_table(
             "Use metareval.read_table for a file and metareval.load_dataset for an embedded table."
         )
     frame = frame.copy()
+    frame.columns = _column_names(frame)
     columns: dict[str, Any] = {}
     for role, value in roles.items():
         columns[role] = (
             value
-            if value is None or _names(value)
+            if value is None or _names(value, frame)
             else _attach(frame, value, role, metrics=metrics or ())
         )
     return MetricTable.from_frame(
@@ -428,8 +438,13 @@ def name_list(value: Any, argument: str) -> list[Any]:
     return list(value)
 
 
-def _names(value: Any) -> bool:
-    """Say whether a role is given by column name rather than by its values."""
+def _names(value: Any, frame: pd.DataFrame) -> bool:
+    """Say whether a role is given by column name rather than by its values.
+
+    A list of texts as long as the frame names columns only where all of them are columns.
+    """
+    if isinstance(value, (list, tuple)) and len(value) == len(frame):
+        return all(isinstance(v, str) and v in frame.columns for v in value) and len(value) > 0
     return isinstance(value, str) or (
         isinstance(value, (list, tuple))
         and len(value) > 0

@@ -148,7 +148,7 @@ def load_published(name: str = "unifiedunl") -> dict[str, Any]:
     ['FA', 'RA', 'MIA', 'AD', 'JS']
     """
     with_figures = {n: d.published for n, d in _DATASETS.items() if d.published}
-    if name not in with_figures:
+    if not isinstance(name, str) or name not in with_figures:
         raise unknown_name("dataset with published numbers", name, with_figures)
     text = (files(__name__) / "data" / with_figures[name]).read_text(encoding="utf-8")
     published: dict[str, Any] = json.loads(text)
@@ -215,7 +215,7 @@ def resolve_table(
 
 
 def _dataset(name: str) -> _Dataset:
-    if name not in _DATASETS:
+    if not isinstance(name, str) or name not in _DATASETS:
         raise unknown_name("dataset", name, _DATASETS)
     return _DATASETS[name]
 

@@ -17,11 +17,12 @@ from metareval.results import Result
 from metareval.stats.association import (
     association,
     defined_cells,
+    finite_columns,
     local_cells,
     permuted_association,
     undefined_reason,
 )
-from metareval.stats.intervals import percentile_interval
+from metareval.stats.intervals import bounded_interval, percentile_interval
 from metareval.stats.levels import kruskal_wallis
 from metareval.stats.multiplicity import adjust
 from metareval.stats.pairs import Pairs
@@ -58,6 +59,8 @@ class AgreementResult(Result):
         Why an estimate is undefined ("constant", "too_few", "missing", "non_finite"), else "".
     n_rows : DataFrame of int
         Rows in which both metrics have a value.
+    note : DataFrame of str
+        "no_exchange" where no two units may be exchanged, so that no p-value exists; else "".
     undefined_draws : DataFrame
         Share of bootstrap draws in which the statistic was undefined.
     confounded : DataFrame of bool
@@ -80,6 +83,7 @@ class AgreementResult(Result):
     adjusted: pd.DataFrame
     n_defined: pd.DataFrame
     reason: pd.DataFrame
+    note: pd.DataFrame
     n_rows: pd.DataFrame
     undefined_draws: pd.DataFrame
     confounded: pd.DataFrame
@@ -192,30 +196,34 @@ def agreement(
     data = as_table(
         table, metrics=metrics, directions=directions, block=block, item=item, replicate=replicate
     )
-    if check_protocol(
-        protocol, statistic=statistic != "kendall", estimate=estimate != "stratified"
-    ):
-        from metareval.questions.published import published_agreement
-
-        return published_agreement(data)
     check_options(
         estimate=estimate, correction=correction, n_resamples=n_resamples, confidence=confidence
     )
     chosen = get_statistic(statistic)
     generator = resolve_rng(rng)
+    if check_protocol(
+        protocol,
+        statistic=statistic != "kendall",
+        estimate=estimate != "stratified",
+        unit=unit != "cell",
+        correction=correction != "holm",
+    ):
+        from metareval.questions.published import published_agreement
+
+        return published_agreement(data)
     design = build_design(data, oracle=False, unit=unit)
     cells = design.cells(estimate, replicates=True)
-    x = design.x
-    if chosen.needs_finite:
-        x = np.where(np.isinf(x).any(axis=0), np.nan, x)
+    x = finite_columns(design.x, chosen)
     reasons = _reasons(design.x, cells, chosen)
     value = association(x, cells, chosen, estimate)[0]
-    low, high, share, means = _intervals(
+    low, high, share, mean_low, mean_high = _intervals(
         x, design, cells, chosen, estimate, n_resamples, generator, confidence, ~np.isnan(value)
     )
     pvalue, exact = _pvalues(x, design, cells, chosen, estimate, n_resamples, generator, value)
     adjusted = _adjust_pairs(pvalue, correction, symmetric=chosen.symmetric)
-    mean, mean_low, mean_high = _mean(value, means, confidence, chosen)
+    off = ~np.eye(len(value), dtype=bool) & ~np.isnan(value)
+    mean = float(value[off].mean()) if off.any() else np.nan
+    apart = ~np.eye(len(value), dtype=bool)
     names = pd.Index(data.metrics, name="metric")
 
     def frame(values: NDArray[Any]) -> pd.DataFrame:
@@ -229,6 +237,7 @@ def agreement(
         adjusted=frame(adjusted),
         n_defined=frame(defined_cells(x, cells)),
         reason=frame(reasons),
+        note=frame(np.where(~np.isnan(value) & np.isnan(pvalue) & apart, "no_exchange", "")),
         n_rows=frame((~np.isnan(x)).T.astype(np.intp) @ (~np.isnan(x)).astype(np.intp)),
         undefined_draws=frame(share),
         confounded=frame(_confounded(design, pooled=estimate == "pooled")),
@@ -271,9 +280,7 @@ def bootstrap_matrices(
     Pairs that are not asked for may be NaN.
     """
     # A portion holds about eight arrays of all pairs on its way.
-    weights = bootstrap_weights(
-        design.layout, n_resamples, rng, per_draw=8 * len(cells) * x.shape[1] ** 2
-    )
+    weights = bootstrap_weights(design.layout, n_resamples, rng, per_draw=8 * x.shape[1] ** 2)
     for part in track(weights, total=n_resamples, label="bootstrap"):
         yield association(x, cells, statistic, estimate, part, pairs)
 
@@ -288,8 +295,10 @@ def _intervals(
     rng: np.random.Generator,
     confidence: float,
     defined: NDArray[np.bool_],
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return low, high and the undefined share of every pair, and each draw's mean over pairs.
+) -> tuple[FloatArray, FloatArray, FloatArray, float, float]:
+    """Return low, high and the undefined share of every pair, and low and high of their mean.
+
+    A pair that a draw leaves undefined counts as lowest for one end and as highest for the other.
 
     The same draws are made again for every portion of pairs, so that memory is bounded.
     """
@@ -302,7 +311,7 @@ def _intervals(
     ]
     low, high = np.full((k, k), np.nan), np.full((k, k), np.nan)
     share = np.zeros((k, k))
-    total, count = np.zeros(n_resamples), np.zeros(n_resamples)
+    total, gaps = np.zeros(n_resamples), np.zeros(n_resamples)
     seed = rng.integers(0, 2**32, size=4).tolist()
     step = max(1, DRAWS_HELD // n_resamples)
     for start in range(0, len(wanted), step):
@@ -329,8 +338,17 @@ def _intervals(
             if statistic.symmetric:
                 values[second, first] = ends
         total += np.nansum(draws, axis=1)
-        count += (~np.isnan(draws)).sum(axis=1)
-    return low, high, share, np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        gaps += np.isnan(draws).sum(axis=1)
+    if not wanted:
+        return low, high, share, np.nan, np.nan
+    least, most = ((total + gaps * bound) / len(wanted) for bound in statistic.bounds)
+    mean = bounded_interval(least, most, gaps > 0, confidence=confidence)
+    mean_low, mean_high = float(mean.low), float(mean.high)
+    if bool((gaps > 0).all()):
+        # Where every draw leaves some pair open, the two ends still bound the mean.
+        mean_low = float(np.quantile(least, (1 - confidence) / 2))
+        mean_high = float(np.quantile(most, (1 + confidence) / 2))
+    return low, high, share, mean_low, mean_high
 
 
 def _pvalues(
@@ -387,16 +405,6 @@ def _adjust_pairs(pvalue: FloatArray, correction: str, *, symmetric: bool) -> Fl
     if symmetric:
         out[columns, rows] = out[rows, columns]
     return out
-
-
-def _mean(
-    value: FloatArray, means: FloatArray, confidence: float, statistic: Statistic
-) -> tuple[float, float, float]:
-    off = ~np.eye(len(value), dtype=bool) & ~np.isnan(value)
-    if not off.any():
-        return np.nan, np.nan, np.nan
-    interval = percentile_interval(means, confidence=confidence, bounds=statistic.bounds)
-    return float(value[off].mean()), float(interval.low), float(interval.high)
 
 
 def _confounded(design: Design, *, pooled: bool) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from metareval.errors import ArgumentError
 from metareval.questions.agreement import bootstrap_matrices
 from metareval.questions.options import check_options
 from metareval.results import Result
-from metareval.stats.association import association, undefined_reason
+from metareval.stats.association import association, finite_columns, undefined_reason
 from metareval.stats.intervals import percentile_interval
 from metareval.stats.resample import Rng, resolve_rng
 from metareval.stats.statistics import get_statistic
@@ -159,16 +160,21 @@ def cluster_metrics(
     )
     design = build_design(data, oracle=False, unit=unit)
     cells = design.cells(estimate, replicates=True)
-    x = design.x
-    if chosen.needs_finite:
-        x = np.where(np.isinf(x).any(axis=0), np.nan, x)
+    x = finite_columns(design.x, chosen)
     value = association(x, cells, chosen, estimate)[0]
-    reasons = {a: undefined_reason(x[:, a], x[:, a], cells) for a in range(len(data.metrics))}
+    reasons = {
+        a: undefined_reason(design.x[:, a], design.x[:, a], cells, finite=chosen.needs_finite)
+        for a in range(len(data.metrics))
+    }
     kept, dropped = _clusterable(value, reasons)
-    if n_clusters is not None and not 1 <= n_clusters <= max(len(kept), 1):
+    if n_clusters is not None and (
+        isinstance(n_clusters, bool)
+        or not isinstance(n_clusters, numbers.Integral)
+        or not 1 <= n_clusters <= max(len(kept), 1)
+    ):
         raise ArgumentError(
-            f"n_clusters is {n_clusters}; it must lie between 1 and {len(kept)}, the number of "
-            "metrics that can be clustered."
+            f"n_clusters is {n_clusters!r}; it must be an integer between 1 and {len(kept)}, the "
+            "number of metrics that can be clustered."
         )
     tau = value[np.ix_(kept, kept)]
     tree = _linkage(tau)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from metareval.design import Design, build_design
 from metareval.progress import track
 from metareval.questions.options import check_options
-from metareval.questions.reliability import oracle_draws, with_oracle
+from metareval.questions.reliability import last_column_draws, oracle_draws, with_oracle
 from metareval.results import Result
 from metareval.stats.association import association, combine, local_cells
 from metareval.stats.intervals import percentile_interval
@@ -24,6 +24,7 @@ from metareval.stats.ranks import centred_ranks
 from metareval.stats.resample import (
     Rng,
     UnitSwaps,
+    check_fraction,
     resampling_pvalue,
     resolve_rng,
 )
@@ -135,6 +136,8 @@ def compare_metrics(
 
     Notes
     -----
+    A comparison uses the rows in which both metrics and the oracle have a value.
+
     Paired permutation (Deutsch et al. 2021): the two metrics, ranked within blocks so that their
     scales are alike, trade their values in a random set of whole units; all 2 ** n_units sets are
     listed where that is feasible. Williams' and Steiger's tests use the signed correlations and
@@ -147,9 +150,8 @@ def compare_metrics(
     >>> result.best, len(result.best_set)
     ('MIA', 5)
     """
-    check_options(
-        estimate=estimate, correction=correction, n_resamples=n_resamples, confidence=1 - alpha
-    )
+    check_fraction(alpha, "alpha")
+    check_options(estimate=estimate, correction=correction, n_resamples=n_resamples)
     data = as_table(
         table,
         oracle,
@@ -166,7 +168,9 @@ def compare_metrics(
     columns = with_oracle(design, chosen)
     matrix = association(columns, cells, chosen, estimate)[0]
     rho = matrix[:-1, -1]
-    draws = oracle_draws(design, cells, chosen, estimate, n_resamples, generator)
+    seed = generator.integers(0, 2**32, size=4).tolist()
+    complete = not np.isnan(columns).any()
+    draws = oracle_draws(design, cells, chosen, estimate, n_resamples, np.random.default_rng(seed))
     k = len(data.metrics)
     pairs = [(a, b) for a in range(k) for b in range(a + 1, k)]
     records = []
@@ -178,11 +182,27 @@ def compare_metrics(
         record["n_units"] = len(np.unique(design.layout.unit[keep]))
         record["reason"] = "undefined_reliability" if np.isnan(rho[[a, b]]).any() else ""
         if not record["reason"]:
+            pair, pair_draws = matrix[np.ix_([a, b, k], [a, b, k])], draws[:, [a, b]]
+            if not complete:
+                # All of a comparison rests on the rows that have both metrics and the oracle.
+                shared = np.where(keep[:, None], columns[:, [a, b, k]], np.nan)
+                pair = association(shared, cells, chosen, estimate)[0]
+                pair_draws = last_column_draws(
+                    shared,
+                    design.layout,
+                    cells,
+                    chosen,
+                    estimate,
+                    n_resamples,
+                    np.random.default_rng(seed),
+                )
+            record["reason"] = "undefined_reliability" if np.isnan(pair[:2, 2]).any() else ""
+        if not record["reason"]:
             interval = percentile_interval(
-                draws[:, a] - draws[:, b], confidence=1 - alpha, bounds=(-span, span)
+                pair_draws[:, 0] - pair_draws[:, 1], confidence=1 - alpha, bounds=(-span, span)
             )
             record |= {
-                "difference": rho[a] - rho[b],
+                "difference": pair[0, 2] - pair[1, 2],
                 "low": float(interval.low),
                 "high": float(interval.high),
             }
@@ -193,8 +213,9 @@ def compare_metrics(
             n = record["n_units"]
             if estimate != "pooled":
                 n -= len(np.unique(design.layout.block[keep])) - 1
-            record["williams_t"], record["williams_p"] = williams(rho[a], rho[b], matrix[a, b], n)
-            record["steiger_z"], record["steiger_p"] = steiger(rho[a], rho[b], matrix[a, b], n)
+            correlations = (pair[0, 2], pair[1, 2], pair[0, 1])
+            record["williams_t"], record["williams_p"] = williams(*correlations, n)
+            record["steiger_z"], record["steiger_p"] = steiger(*correlations, n)
         records.append(record)
     frame = pd.DataFrame(
         records,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from metareval.questions.options import check_options, check_protocol
 from metareval.questions.published import published_mean_agreement
 from metareval.results import Result
 from metareval.stats.association import association, combine
-from metareval.stats.intervals import percentile_interval
+from metareval.stats.intervals import bounded_interval
 from metareval.stats.ranks import centred_ranks
 from metareval.stats.resample import DRAWS_AT_ONCE, Rng, resampling_pvalue, resolve_rng
 from metareval.stats.statistics import Statistic, get_statistic
@@ -25,6 +27,9 @@ from metareval.table import MetricTable, as_table
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+
+# Statistics that see no more of a value than its rank within a cell.
+RANK_STATISTICS = ("kendall", "kendall_c", "spearman", "acc_eq")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,6 +44,10 @@ class AgreementDifference(Result):
         ``a - b``, with its bootstrap interval ``low``, ``high`` and permutation ``pvalue``.
     metrics : tuple of str
         Metrics that both tables have.
+    pairs : tuple of (str, str)
+        Pairs of metrics that both tables define, over which the means are taken.
+    reason : str
+        "no_shared_pair" where there is none, and all else is undefined.
     n_units_a, n_units_b : int
         Independent units of each table.
     """
@@ -58,6 +67,8 @@ class AgreementDifference(Result):
     estimator: str
     confidence: float
     n_resamples: int
+    pairs: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
     protocol: str = ""
 
     def to_frame(self) -> pd.DataFrame:
@@ -73,7 +84,8 @@ class AgreementDifference(Result):
         how = "published protocol" if self.protocol else f"{self.estimator} estimate"
         return (
             f"Difference in mean agreement ({get_statistic(self.statistic).title}, {how}) over "
-            f"{', '.join(self.metrics)}"
+            + (f"{len(self.pairs)} pairs of " if self.pairs else "")
+            + ", ".join(self.metrics)
         )
 
 
@@ -87,16 +99,24 @@ def compare_agreement(
     confidence: float = 0.95,
     n_resamples: int = 10_000,
     rng: Rng = None,
+    directions: Mapping[str, str] | None = None,
+    block: Any = None,
+    item: Any = None,
+    replicate: Any = None,
 ) -> AgreementDifference:
     """Compare the mean agreement of the metrics that two tables share.
 
     Parameters
     ----------
     table_a, table_b : MetricTable or DataFrame
-    statistic, estimate, confidence, n_resamples, rng
+    statistic : {"kendall", "kendall_c", "spearman", "acc_eq"}
+        A statistic of ranks; see :func:`metareval.agreement`.
+    estimate, confidence, n_resamples, rng
         See :func:`metareval.agreement`.
     protocol : {None, "published"}
         Reproduce arXiv:2605.02206: raw values, all rows pooled, no test.
+    directions, block, item, replicate
+        Roles of the columns of both tables, for DataFrames.
 
     Returns
     -------
@@ -104,7 +124,9 @@ def compare_agreement(
 
     Notes
     -----
-    The interval resamples units within blocks, each table by itself. The p-value exchanges whole
+    Means are over the pairs of metrics that both tables define (``pairs``). The interval resamples
+    units within blocks, each table by itself; a pair that a draw leaves undefined counts as lowest
+    for one end and as highest for the other. The p-value exchanges whole
     units between all blocks of both tables: under the null hypothesis a unit's ranks within its
     cell (centred and scaled by the cell's size) could have come from either table. Units are
     exchanged with units of as many replicates.
@@ -118,7 +140,8 @@ def compare_agreement(
     >>> round(result.a, 3), round(result.b, 3), round(result.difference, 3)
     (0.158, 0.086, 0.072)
     """
-    first, second = as_table(table_a), as_table(table_b)
+    roles = {"directions": directions, "block": block, "item": item, "replicate": replicate}
+    first, second = as_table(table_a, **roles), as_table(table_b, **roles)
     shared = tuple(m for m in first.metrics if m in second.metrics)
     if len(shared) < 2:
         raise ArgumentError(
@@ -127,7 +150,13 @@ def compare_agreement(
             "agreement."
         )
     first, second = first.select(metrics=shared), second.select(metrics=shared)
-    common = {
+    for metric in shared:
+        if first.directions[metric] != second.directions[metric]:
+            raise ArgumentError(
+                f"In {first.name!r} {first.directions[metric]} {metric!r} is better, in "
+                f"{second.name!r} {second.directions[metric]}: give it one direction."
+            )
+    common: dict[str, Any] = {
         "metrics": shared,
         "name_a": first.name,
         "name_b": second.name,
@@ -150,75 +179,92 @@ def compare_agreement(
             confidence=math.nan,
             n_resamples=0,
             protocol="published",
-            **common,  # type: ignore[arg-type]
+            **common,
         )
     check_options(estimate=estimate, n_resamples=n_resamples, confidence=confidence)
     chosen = get_statistic(statistic)
+    if statistic not in RANK_STATISTICS:
+        raise ArgumentError(
+            f"Agreement is compared on ranks, and statistic={statistic!r} is not one of ranks: "
+            f"pass one of {', '.join(RANK_STATISTICS)}."
+        )
     generator = resolve_rng(rng)
     designs = [build_design(t, oracle=False) for t in (first, second)]
-    gaps = any(np.isnan(d.x).any() for d in designs)
-    if (gaps and statistic != "kendall") or any(
-        chosen.needs_finite and np.isinf(d.x).any() for d in designs
-    ):
+    if any(np.isnan(d.x).any() for d in designs) and statistic != "kendall":
         raise ArgumentError(
-            f"Tables with missing or infinite values can be compared by statistic='kendall' only; "
+            "Tables with missing values can be compared by statistic='kendall' only; "
             f"statistic is {statistic!r}."
         )
-    means = [_mean_agreement(d, chosen, estimate) for d in designs]
-    draws = [
-        np.concatenate(
-            [
-                _mean_of_pairs(matrices)
-                for matrices in bootstrap_matrices(
-                    d.x,
-                    d,
-                    d.cells(estimate, replicates=True),
-                    chosen,
-                    estimate,
-                    n_resamples,
-                    generator,
-                )
-            ]
+    cells = [d.cells(estimate, replicates=True) for d in designs]
+    values = [association(d.x, c, chosen, estimate)[0] for d, c in zip(designs, cells, strict=True)]
+    above = np.triu(np.ones((len(shared), len(shared)), dtype=bool), 1)
+    both = above & ~np.isnan(values[0]) & ~np.isnan(values[1])
+    if not both.any():
+        return AgreementDifference(
+            a=math.nan,
+            b=math.nan,
+            difference=math.nan,
+            low=math.nan,
+            high=math.nan,
+            pvalue=math.nan,
+            statistic=statistic,
+            estimator=estimate,
+            confidence=confidence,
+            n_resamples=n_resamples,
+            reason="no_shared_pair",
+            **common,
         )
-        for d in designs
-    ]
-    span = chosen.bounds[1] - chosen.bounds[0]
-    interval = percentile_interval(draws[0] - draws[1], confidence=confidence, bounds=(-span, span))
-    difference = means[0] - means[1]
-    null = _exchanged(designs, chosen, estimate, n_resamples, generator)
+    ends = []
+    for design, within in zip(designs, cells, strict=True):
+        parts = bootstrap_matrices(
+            design.x, design, within, chosen, estimate, n_resamples, generator
+        )
+        ends.append(_bounds_of_mean(np.concatenate([m[:, both] for m in parts]), chosen))
+    (low_a, high_a, open_a), (low_b, high_b, open_b) = ends
+    interval = bounded_interval(
+        low_a - high_b, high_a - low_b, open_a | open_b, confidence=confidence
+    )
+    means = [float(v[both].mean()) for v in values]
+    null = _exchanged(designs, chosen, estimate, both, n_resamples, generator)
+    names = list(shared)
     return AgreementDifference(
         a=means[0],
         b=means[1],
-        difference=difference,
+        difference=means[0] - means[1],
         low=float(interval.low),
         high=float(interval.high),
-        pvalue=resampling_pvalue(difference, null, exact=False),
+        pvalue=resampling_pvalue(means[0] - means[1], null, exact=False),
         statistic=statistic,
         estimator=estimate,
         confidence=confidence,
         n_resamples=n_resamples,
-        **common,  # type: ignore[arg-type]
+        pairs=tuple((names[i], names[j]) for i, j in np.argwhere(both)),
+        **common,
     )
 
 
-def _mean_of_pairs(matrices: FloatArray) -> FloatArray:
-    """Mean of the defined off-diagonal entries of each matrix; NaN where none is defined."""
-    k = matrices.shape[-1]
-    pairs = matrices[:, ~np.eye(k, dtype=bool)]
+def _bounds_of_mean(
+    pairs: FloatArray, statistic: Statistic
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Return the least and the highest mean that each draw's pairs allow, and which are open."""
+    gaps = np.isnan(pairs)
+    low, high = (np.where(gaps, bound, pairs).mean(axis=1) for bound in statistic.bounds)
+    return low, high, np.asarray(gaps.any(axis=1))
+
+
+def _mean_of_pairs(matrices: FloatArray, both: NDArray[np.bool_]) -> FloatArray:
+    """Mean over the pairs that are compared; over those defined, where an exchange undoes some."""
+    pairs = matrices[:, both]
     count = (~np.isnan(pairs)).sum(axis=1)
     total = np.nansum(pairs, axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _mean_agreement(design: Design, statistic: Statistic, estimate: str) -> float:
-    cells = design.cells(estimate, replicates=True)
-    return float(_mean_of_pairs(association(design.x, cells, statistic, estimate))[0])
 
 
 def _exchanged(
     designs: list[Design],
     statistic: Statistic,
     estimate: str,
+    both: NDArray[np.bool_],
     n_resamples: int,
     rng: np.random.Generator,
 ) -> FloatArray:
@@ -233,7 +279,8 @@ def _exchanged(
     sizes = np.array([len(u) for u in units])
     cells = [d.cells(estimate, replicates=True) for d in designs]
     out = []
-    for start in range(0, n_resamples, DRAWS_AT_ONCE):
+    starts = range(0, n_resamples, DRAWS_AT_ONCE)
+    for start in track(starts, total=len(starts), label="exchanges"):
         many = min(DRAWS_AT_ONCE, n_resamples - start)
         source = np.tile(np.arange(len(ranks), dtype=np.intp), (many, 1))
         for size in np.unique(sizes):
@@ -243,11 +290,11 @@ def _exchanged(
                 source[:, target] = members[order[:, position]]
         tables = ranks[source]
         sides = [
-            _mean_of_pairs(combine(statistic.batch(part, c), statistic, estimate))
+            _mean_of_pairs(combine(statistic.batch(part, c), statistic, estimate), both)
             for part, c in zip((tables[:, :cut], tables[:, cut:]), cells, strict=True)
         ]
         out.append(sides[0] - sides[1])
-    return np.concatenate(list(track(out, total=len(out), label="exchanges")))
+    return np.concatenate(out)
 
 
 def _scaled_ranks(design: Design, estimate: str) -> FloatArray:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metareval.errors import TableError
+from metareval.design import build_design
+from metareval.errors import ArgumentError, TableError
 from metareval.progress import stage
 from metareval.questions.options import check_protocol
 from metareval.questions.published import perturbation_weights
@@ -21,7 +23,7 @@ from metareval.stats.ranks import competition_ranks
 from metareval.stats.resample import Rng, check_resamples, resolve_rng
 from metareval.stats.simplex import dirichlet, expected_tau, outranks, reversal
 from metareval.stats.top_share import top_share
-from metareval.table import MetricTable, as_table
+from metareval.table import MetricTable
 
 FloatArray = NDArray[np.float64]
 
@@ -127,6 +129,9 @@ def perturb(
     by: str = "item",
     n_resamples: int = 10_000,
     rng: Rng = None,
+    block: Any = None,
+    item: Any = None,
+    replicate: Any = None,
 ) -> PerturbationResult:
     """Test how far the ranking of a score depends on its weights and its data.
 
@@ -134,7 +139,7 @@ def perturb(
     ----------
     uqs : UQS
         The score whose weights give the reference ranking.
-    table : MetricTable
+    table : MetricTable or DataFrame
     protocol : {None, "published"}
         Draw the weights of arXiv:2605.02206: 100 from numpy's legacy generator with seed 42.
     by : {"item", "unit", "row"}
@@ -142,10 +147,18 @@ def perturb(
     n_resamples : int
         Draws for the standard deviation, the ranks and the replicate noise.
     rng : None, int or Generator
+    block, item, replicate
+        Roles, for a DataFrame.
 
     Returns
     -------
     PerturbationResult
+
+    Raises
+    ------
+    ArgumentError
+        A cross-fitted score, which has other weights in every block; or the published protocol
+        for a score that was not fitted by it.
 
     Notes
     -----
@@ -165,7 +178,22 @@ def perturb(
     published = check_protocol(protocol)
     check_resamples(n_resamples)
     generator = resolve_rng(rng)
-    data = as_table(table)
+    if not isinstance(uqs, UQS):
+        raise ArgumentError(
+            f"The first argument is a {type(uqs).__name__}; perturb(uqs, table) takes a fitted "
+            "metareval.UQS."
+        )
+    if published and not uqs.protocol:
+        raise ArgumentError(
+            "protocol='published' perturbs a score fitted by it: "
+            "metareval.UQS.fit(table, protocol='published')."
+        )
+    if len(uqs.fold_weights):
+        raise ArgumentError(
+            "A cross-fitted score has other weights in every block, so there is no one set of "
+            "weights to perturb: fit it with weights='stratified' or 'pooled'."
+        )
+    data = uqs.table_of(table, block=block, item=item, replicate=replicate)
     frame = uqs.values(data, by=by)
     usable = [m for m in frame.columns if m not in uqs.excluded.index]
     values = frame[usable].to_numpy(dtype=np.float64)
@@ -254,7 +282,8 @@ def _rank_probability(scores: FloatArray, index: pd.Index) -> pd.DataFrame:
     n = scores.shape[1]
     counts = np.zeros((n, n))
     for draw in scores:
-        ranks = competition_ranks(draw).astype(np.intp) - 1
+        # The first place of a score among all, the highest first: ties share the best rank.
+        ranks = n - np.searchsorted(np.sort(draw), draw, side="right")
         counts[np.arange(n), ranks] += 1
     ranks_from_one = pd.RangeIndex(1, n + 1, name="rank")
     return pd.DataFrame(counts / len(scores), index=index, columns=ranks_from_one)
@@ -321,10 +350,12 @@ def _replicate_noise(
     nothing = pd.Series({"mean_tau": math.nan, "std_tau": math.nan})
     if by != "item" or table.item is None or uqs.protocol or len(table) == table.n_units:
         return nothing
-    rows = uqs.score(table, by="row").to_numpy(dtype=np.float64)
-    unit = table.unit_codes
+    # In an order of their own, so that the order of the table's rows changes no draw.
+    order = build_design(table, oracle=False).order
+    rows = uqs.score(table, by="row").to_numpy(dtype=np.float64)[order]
+    unit = table.unit_codes[order]
     items = table.levels("item")
-    item = np.array([items.index(label) for label in table.labels("item")])
+    item = np.array([items.index(label) for label in table.labels("item")])[order]
     n_blocks = len(table.levels("block"))
     shares = np.zeros((n_resamples, len(rows)))
     for code in np.unique(unit):

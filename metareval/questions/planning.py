@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+import numbers
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from metareval.design import build_design
 from metareval.errors import ArgumentError
 from metareval.results import Result
 from metareval.stats import power as planner
-from metareval.stats.resample import check_fraction
+from metareval.stats.resample import check_fraction, count_permutations
 from metareval.table import MetricTable, as_table
+
+# More models or tests than anybody has.
+MOST = 10**9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,7 +41,8 @@ class Plan(Result):
         Smallest difference between two metrics' reliabilities that they find, from ``rho``
         downwards, for metrics that correlate ``between``; NaN where none.
     smallest_pvalue : float
-        Smallest two-sided p that permutations of the models at hand can reach.
+        Smallest two-sided p that permutations of the models at hand can reach: within the blocks
+        of a table, or of ``n_units`` models in one block. NaN where neither was given.
     alpha_per_test : float
         ``alpha`` over the number of tests.
     """
@@ -91,6 +98,10 @@ def plan(
     alpha: float = 0.05,
     between: float = 0.5,
     statistic: str = "spearman",
+    directions: Mapping[str, str] | None = None,
+    block: Any = None,
+    item: Any = None,
+    replicate: Any = None,
 ) -> Plan:
     """Say how many independent models a study needs, and what a given number can show.
 
@@ -110,6 +121,8 @@ def plan(
     between : float
         Correlation between two metrics whose reliabilities are compared.
     statistic : {"spearman", "kendall", "pearson"}
+    directions, block, item, replicate
+        Roles, for a DataFrame.
 
     Returns
     -------
@@ -128,23 +141,28 @@ def plan(
     30
     """
     wanted, level = check_fraction(power, "power"), check_fraction(alpha, "alpha")
-    if isinstance(rho, bool) or not isinstance(rho, (int, float)) or not 0 < abs(rho) < 1:
+    if isinstance(rho, bool) or not isinstance(rho, numbers.Real) or not 0 < abs(rho) < 1:
         raise ArgumentError(f"rho is {rho!r}; it must lie between -1 and 1 and not be 0.")
-    if not -1 < between < 1:
+    if not isinstance(between, numbers.Real) or not -1 < between < 1:
         raise ArgumentError(f"between is {between!r}; it must lie between -1 and 1.")
+    least = math.nan
     if table is not None:
-        data = as_table(table)
+        data = as_table(table, directions=directions, block=block, item=item, replicate=replicate)
+        layout = build_design(data, oracle=False).layout
+        least = min(1.0, 2 / count_permutations(layout))
         if n_units is None:
             n_units = data.n_units - len(data.levels("block")) + 1
         if tests is None:
             tests = len(data.metrics)
     tests = 1 if tests is None else tests
     for name, value in (("tests", tests), ("n_units", 1 if n_units is None else n_units)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
             raise ArgumentError(f"{name} is {value!r}; it must be an integer of at least 1.")
+        if not 1 <= value <= MOST:
+            raise ArgumentError(f"{name} is {value!r}; it must lie between 1 and {MOST:,}.")
     each = level / tests
     options: dict[str, Any] = {"alpha": each, "statistic": statistic}
-    n = n_units or 0
+    n, tests = int(n_units or 0), int(tests)
     return Plan(
         n_units=n,
         rho=float(rho),
@@ -158,7 +176,7 @@ def plan(
         )
         if n
         else math.nan,
-        smallest_pvalue=planner.smallest_pvalue(n) if n else math.nan,
+        smallest_pvalue=least if table is not None else planner.smallest_pvalue(n),
         alpha=level,
         alpha_per_test=each,
         power=wanted,

@@ -109,6 +109,7 @@ def published_agreement(table: MetricTable) -> AgreementResult:
         adjusted=nothing,
         n_defined=frame(np.full((k, k), n)),
         reason=frame(np.where(np.isnan(mean), "too_few", "").astype(object)),
+        note=frame(np.full((k, k), "", dtype=object)),
         n_rows=frame(np.full((k, k), len(table))),
         undefined_draws=frame(np.zeros((k, k))),
         confounded=frame(np.zeros((k, k), dtype=bool)),

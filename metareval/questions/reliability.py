@@ -19,6 +19,7 @@ from metareval.results import Result
 from metareval.stats.association import (
     association,
     defined_cells,
+    finite_columns,
     local_cells,
     permuted_association,
     undefined_reason,
@@ -28,6 +29,7 @@ from metareval.stats.multiplicity import adjust
 from metareval.stats.normal_theory import correlation_pvalue
 from metareval.stats.resample import (
     ALTERNATIVES,
+    Layout,
     Permutations,
     Rng,
     bootstrap_weights,
@@ -51,6 +53,7 @@ COLUMNS = (
     "reason",
     "n_blocks",
     "undefined_draws",
+    "note",
 )
 TESTS = ("permutation", "t")
 
@@ -65,7 +68,8 @@ class ReliabilityResult(Result):
         ``rho`` with its interval ``low``, ``high``; ``pvalue`` and ``adjusted``; ``n_rows`` and
         ``n_units`` used; ``reason`` where undefined ("constant", "too_few", "missing",
         "non_finite"); ``n_blocks`` in which metric and oracle vary; ``undefined_draws``, the share
-        of bootstrap draws without a value.
+        of bootstrap draws without a value; ``note``, "no_exchange" where no two units may be
+        exchanged (each has replicates of its own), so that no permutation p exists.
     statistic, estimator, unit, test, correction, oracle, protocol : str
         How it was computed.
     confidence : float
@@ -114,10 +118,12 @@ def reliability_frame(metrics: Sequence[str], records: Sequence[Mapping[str, Any
         "n_units": 0,
         "n_blocks": 0,
         "reason": "",
+        "note": "",
     }
     rows = [{**blank, **record} for record in records]
     frame = pd.DataFrame(rows, index=pd.Index(metrics, name="metric"), columns=list(COLUMNS))
-    return frame.astype({"n_rows": int, "n_units": int, "n_blocks": int, "reason": object})
+    kinds = {"n_rows": int, "n_units": int, "n_blocks": int, "reason": object, "note": object}
+    return frame.astype(kinds)
 
 
 def reliability(
@@ -203,12 +209,6 @@ def reliability(
         item=item,
         replicate=replicate,
     )
-    if check_protocol(
-        protocol, statistic=statistic != "spearman", estimate=estimate != "stratified"
-    ):
-        from metareval.questions.published import published_reliability
-
-        return published_reliability(data)
     check_options(
         estimate=estimate, correction=correction, n_resamples=n_resamples, confidence=confidence
     )
@@ -223,6 +223,18 @@ def reliability(
         )
     chosen = get_statistic(statistic)
     generator = resolve_rng(rng)
+    if check_protocol(
+        protocol,
+        statistic=statistic != "spearman",
+        estimate=estimate != "stratified",
+        unit=unit != "cell",
+        test=test != "permutation",
+        alternative=alternative != "two-sided",
+        correction=correction != "holm",
+    ):
+        from metareval.questions.published import published_reliability
+
+        return published_reliability(data)
     design = build_design(data, oracle=True, unit=unit)
     cells = design.cells(estimate, replicates=False)
     value, interval_low, interval_high, undefined = _estimate_with_interval(
@@ -267,6 +279,7 @@ def reliability(
                     value[a],
                 )
                 exact = exact and listed
+                record["note"] = "no_exchange" if math.isnan(record["pvalue"]) else ""
         records.append(record)
     frame = reliability_frame(data.metrics, records)
     frame["adjusted"] = adjust(frame["pvalue"].to_numpy(), correction)
@@ -290,10 +303,7 @@ def with_oracle(design: Design, statistic: Statistic) -> FloatArray:
     A column with infinities becomes missing for a statistic that needs finite values.
     """
     assert design.y is not None
-    columns = np.column_stack([design.x, design.y])
-    if statistic.needs_finite:
-        columns = np.where(np.isinf(columns).any(axis=0), np.nan, columns)
-    return columns
+    return finite_columns(np.column_stack([design.x, design.y]), statistic)
 
 
 def oracle_draws(
@@ -305,16 +315,28 @@ def oracle_draws(
     rng: np.random.Generator,
 ) -> FloatArray:
     """Return each metric's correlation with the oracle in every bootstrap draw, shape (b, k)."""
-    columns = with_oracle(design, statistic)
-    pairs = [(a, columns.shape[1] - 1) for a in range(columns.shape[1] - 1)]
+    return last_column_draws(
+        with_oracle(design, statistic), design.layout, cells, statistic, estimate, n_resamples, rng
+    )
+
+
+def last_column_draws(
+    columns: FloatArray,
+    layout: Layout,
+    cells: Sequence[IntArray],
+    statistic: Statistic,
+    estimate: str,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Return the correlation of each column with the last in every bootstrap draw, (b, k)."""
+    k = columns.shape[1]
+    pairs = [(a, k - 1) for a in range(k - 1)]
+    weights = bootstrap_weights(layout, n_resamples, rng, per_draw=8 * k**2)
     return np.concatenate(
         [
-            association(columns, cells, statistic, estimate, weights, pairs)[:, :-1, -1]
-            for weights in track(
-                bootstrap_weights(design.layout, n_resamples, rng),
-                total=n_resamples,
-                label="bootstrap",
-            )
+            association(columns, cells, statistic, estimate, part, pairs)[:, :-1, -1]
+            for part in track(weights, total=n_resamples, label="bootstrap")
         ]
     )
 

@@ -17,7 +17,7 @@ TRANSFORMS: dict[str, tuple[Callable[[FloatArray], FloatArray], str, float]] = {
     "identity": (lambda x: x, "higher", 1.0),
     "complement": (lambda x: 1.0 - x, "lower", 1.0),
     "reciprocal": (lambda x: 1.0 / (1.0 + x), "lower", np.inf),
-    "saturation": (lambda x: np.where(np.isinf(x), 1.0, x / (1.0 + x)), "higher", np.inf),
+    "saturation": (lambda x: 1.0 - 1.0 / (1.0 + x), "higher", np.inf),
 }
 
 # Metrics whose range is open, with the transform of arXiv:2605.02206.
@@ -30,6 +30,10 @@ def choose_transforms(table: MetricTable, given: Mapping[str, str] | None = None
     A metric in [0, 1] is taken as it is or as 1 - x, by its direction; AD as 1 / (1 + x). Any
     other metric must be named in ``given``.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise ArgumentError(
+            f"transforms is {given!r}; pass a mapping, as in {{'AD': 'reciprocal'}}."
+        )
     given = dict(given or {})
     for metric, name in given.items():
         if metric not in table.metrics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -58,6 +59,13 @@ class UQS(Result):
     floor : float
     source : {"stratified", "pooled", "cross_fitted"}
     statistic, protocol : str
+
+    Examples
+    --------
+    >>> import metareval as mr
+    >>> uqs = mr.UQS.fit(mr.load_dataset("unifiedunl"), n_resamples=200, rng=0)
+    >>> uqs.clipped, uqs.beats_best_part
+    (('AD',), False)
     """
 
     weights: pd.Series
@@ -150,7 +158,7 @@ class UQS(Result):
         check_options(n_resamples=n_resamples, confidence=confidence)
         if weights not in SOURCES:
             raise unknown_name("weights", weights, SOURCES)
-        if isinstance(floor, bool) or not 0 <= floor < 1:
+        if isinstance(floor, bool) or not isinstance(floor, numbers.Real) or not 0 <= floor < 1:
             raise ArgumentError(f"floor is {floor!r}; it must lie in [0, 1).")
         chosen = choose_transforms(data, transforms)
         folds = pd.DataFrame(columns=list(data.metrics), dtype=float)
@@ -171,8 +179,14 @@ class UQS(Result):
             )
         index = pd.Index(data.metrics, name="metric")
         weight = floor_weights(rho, floor)
+        if np.isnan(weight).all():
+            raise TableError(
+                "No metric has a reliability above 0 and floor is 0, so every weight would be 0. "
+                "Give a floor above 0, or do not score models with these metrics."
+            )
         if len(folds):
-            weight = folds.mean(axis=0).to_numpy(dtype=np.float64)
+            # A fold without weights leaves its block without scores, and the mean without it.
+            weight = folds.mean(axis=0, skipna=True).to_numpy(dtype=np.float64)
         undefined = np.isnan(rho)
         validation = (
             pd.DataFrame()
@@ -214,12 +228,20 @@ class UQS(Result):
         low = float(self.validation["lead_low"].loc["best metric"])
         return None if math.isnan(low) else low > 0
 
-    def values(self, table: MetricTable, *, by: str = "item") -> pd.DataFrame:
+    def values(
+        self,
+        table: MetricTable | pd.DataFrame,
+        *,
+        by: str = "item",
+        block: Any = None,
+        item: Any = None,
+        replicate: Any = None,
+    ) -> pd.DataFrame:
         """Return the transformed metrics that the score weighs, one row for each ranked thing.
 
         Parameters
         ----------
-        table : MetricTable
+        table : MetricTable or DataFrame
         by : {"item", "unit", "row"}
             Items: the mean over blocks of the mean over replicates. An item that is missing from
             a block is undefined, since it would be judged on other blocks than the rest.
@@ -230,6 +252,7 @@ class UQS(Result):
         """
         if by not in LEVELS:
             raise unknown_name("level", by, LEVELS)
+        table = self.table_of(table, block=block, item=item, replicate=replicate)
         missing = [m for m in self.weights.index if m not in table.metrics]
         if missing:
             raise TableError(
@@ -257,13 +280,23 @@ class UQS(Result):
         )
         return _average(rows, data, by)
 
-    def score(self, table: MetricTable, *, by: str = "item") -> pd.Series:
+    def score(
+        self,
+        table: MetricTable | pd.DataFrame,
+        *,
+        by: str = "item",
+        block: Any = None,
+        item: Any = None,
+        replicate: Any = None,
+    ) -> pd.Series:
         """Return the score of each item, unit or row, in [0, 1], higher is better.
 
         Parameters
         ----------
-        table : MetricTable
+        table : MetricTable or DataFrame
         by : {"item", "unit", "row"}
+        block, item, replicate
+            Roles, for a DataFrame.
 
         Returns
         -------
@@ -282,6 +315,7 @@ class UQS(Result):
         salun              0.6173
         Name: UQS, dtype: float64
         """
+        table = self.table_of(table, block=block, item=item, replicate=replicate)
         if len(self.fold_weights) == 0:
             values = self.values(table, by=by)
             return self._weigh(values, self.weights)
@@ -295,6 +329,8 @@ class UQS(Result):
     @staticmethod
     def _weigh(values: pd.DataFrame, weights: pd.Series) -> pd.Series:
         weight = weights.to_numpy(dtype=np.float64)
+        if np.isnan(weight).any():
+            return pd.Series(np.nan, index=values.index, name="UQS")
         used = weight > 0
         numbers = values.to_numpy(dtype=np.float64)[:, used]
         # A sum column by column gives equal rows equal scores; a matrix product may not.
@@ -303,12 +339,39 @@ class UQS(Result):
             total += w * numbers[:, a]
         return pd.Series(total, index=values.index, name="UQS")
 
-    def rank(self, table: MetricTable, *, by: str = "item") -> pd.Series:
+    def table_of(self, table: MetricTable | pd.DataFrame, **roles: Any) -> MetricTable:
+        """Return a table as it is, or a DataFrame with the directions the score was fitted with."""
+        if isinstance(table, MetricTable):
+            return as_table(table, **roles)
+        present = [m for m in self.weights.index if m in getattr(table, "columns", ())]
+        return as_table(
+            table,
+            metrics=present or None,
+            directions={m: self.directions[m] for m in present},
+            **roles,
+        )
+
+    def rank(
+        self,
+        table: MetricTable | pd.DataFrame,
+        *,
+        by: str = "item",
+        block: Any = None,
+        item: Any = None,
+        replicate: Any = None,
+    ) -> pd.Series:
         """Return the rank of each item, unit or row, 1 for the highest score; ties share a rank.
 
-        An undefined score has no rank (NaN).
+        An undefined score has no rank (NaN). Parameters are those of :meth:`score`.
+
+        Examples
+        --------
+        >>> import metareval as mr
+        >>> table = mr.load_dataset("unifiedunl")
+        >>> mr.UQS.fit(table, protocol="published").rank(table).loc["salun"]
+        np.float64(3.0)
         """
-        scores = self.score(table, by=by)
+        scores = self.score(table, by=by, block=block, item=item, replicate=replicate)
         ranks = competition_ranks(scores.to_numpy(dtype=np.float64))
         return pd.Series(ranks, index=scores.index, name="rank")
 
@@ -342,10 +405,13 @@ class UQS(Result):
 
 
 def floor_weights(rho: FloatArray, floor: float) -> FloatArray:
-    """Return max(rho, floor) over its sum; undefined metrics get 0, all 0 where nothing is left."""
+    """Return max(rho, floor) over its sum; undefined metrics get 0.
+
+    All are NaN where nothing is left to weight.
+    """
     raised = np.where(np.isnan(rho), 0.0, np.maximum(rho, floor))
     total = raised.sum()
-    return raised / total if total > 0 else raised
+    return raised / total if total > 0 else np.full(len(rho), np.nan)
 
 
 def _average(rows: pd.DataFrame, table: MetricTable, by: str) -> pd.DataFrame:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metareval.stats.association import association, cell_rows
+from metareval.design import build_design
+from metareval.questions.reliability import last_column_draws
+from metareval.stats.association import association, finite_columns
 from metareval.stats.intervals import percentile_interval
 from metareval.stats.ranks import average_ranks
-from metareval.stats.resample import Layout, bootstrap_weights
 from metareval.stats.statistics import get_statistic
 from metareval.table import MetricTable
 
@@ -68,26 +69,24 @@ def leave_one_block_out(
         best = int(np.nanargmax(rho))
         parts.append(f"{held_out}: {table.metrics[best]}")
         used = weights > 0
-        scores[rows, 0] = transformed[np.ix_(rows, used)] @ weights[used]
+        if used.any():
+            scores[rows, 0] = transformed[np.ix_(rows, used)] @ weights[used]
         scores[rows, 1] = oriented[rows, best]
         scores[rows, 2] = transformed[np.ix_(rows, usable)].mean(axis=1)
         part = oriented[np.ix_(rows, usable)]
         complete = ~np.isnan(part).any(axis=1)
         scores[rows[complete], 3] = average_ranks(part[complete].T).mean(axis=0)
-    # Rounding must not break ties between equal rows.
-    columns = np.column_stack([np.round(scores, 12), table.closeness])
-    block = table.codes("block")
-    cells = cell_rows(block)
-    unit = table.unit_codes if table.item is not None else np.arange(len(table), dtype=np.intp)
-    layout = Layout(block=block, unit=unit, slot=np.zeros(len(table), dtype=np.intp))
+    # Rounding of sums must not break ties between equal rows.
+    scores[:, [0, 2]] = np.round(scores[:, [0, 2]], 12)
+    # Candidates are compared on the rows that all of them score.
+    scores[np.isnan(scores).any(axis=1)] = np.nan
+    design = build_design(table, oracle=True)
     chosen = get_statistic(statistic)
+    closeness = table.closeness[design.order]
+    columns = finite_columns(np.column_stack([scores[design.order], closeness]), chosen)
+    cells = design.by_block
     rho = association(columns, cells, chosen, "stratified")[0, :-1, -1]
-    draws = np.concatenate(
-        [
-            association(columns, cells, chosen, "stratified", w)[:, :-1, -1]
-            for w in bootstrap_weights(layout, n_resamples, rng)
-        ]
-    )
+    draws = last_column_draws(columns, design.layout, cells, chosen, "stratified", n_resamples, rng)
     own = percentile_interval(draws, confidence=confidence, bounds=chosen.bounds)
     span = chosen.bounds[1] - chosen.bounds[0]
     lead = percentile_interval(draws[:, [0]] - draws, confidence=confidence, bounds=(-span, span))

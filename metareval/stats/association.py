@@ -40,7 +40,6 @@ def combine(sums: CellSums, statistic: Statistic, estimate: str) -> FloatArray:
     Parameters
     ----------
     sums : CellSums
-        Arrays of shape (n_cells, b, k, k).
     statistic : Statistic
     estimate : {"stratified", "mean", "pooled"}
         ``pooled`` expects one cell and is the plain statistic.
@@ -50,25 +49,34 @@ def combine(sums: CellSums, statistic: Statistic, estimate: str) -> FloatArray:
     ndarray, shape (b, k, k)
         NaN where undefined.
     """
-    num, scale = sums.num, sums.scale
+    # Two columns that vary in different cells only are never compared.
+    defined = sums.count > 0
     if estimate == "mean":
-        defined = scale > 0
-        ratio = np.where(defined, num / np.where(defined, scale, 1.0), 0.0)
-        count = defined.sum(axis=0)
-        value = np.where(count > 0, ratio.sum(axis=0) / np.maximum(count, 1), np.nan)
+        above, below = sums.ratio, sums.count
     elif statistic.centres:
-        total = num.sum(axis=0)
-        diagonal = np.einsum("...aa->...a", total)
+        diagonal = np.einsum("...aa->...a", sums.num)
+        above = sums.num
         below = np.sqrt(diagonal[..., :, None] * diagonal[..., None, :])
-        # Two columns that vary in different cells only are never compared.
-        below = np.where((scale > 0).any(axis=0), below, 0.0)
-        value = np.where(below > 0, total / np.where(below > 0, below, 1.0), np.nan)
     else:
-        below = scale.sum(axis=0)
-        above = np.where(scale > 0, num, 0.0).sum(axis=0)
-        value = np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)
+        above, below = sums.num, sums.scale
+    value = np.full(sums.num.shape, np.nan)
+    np.divide(above, below, out=value, where=defined & (below > 0))
     low, high = statistic.bounds
-    return np.clip(value, low, high)
+    return np.clip(value, low, high, out=value)
+
+
+def finite_columns(x: FloatArray, statistic: Statistic) -> FloatArray:
+    """Prepare columns for a statistic that needs finite values; others are returned as they are.
+
+    A column with infinities becomes missing, and the others are scaled to at most 1, so that no
+    square overflows or vanishes.
+    """
+    if not statistic.needs_finite:
+        return x
+    out = np.where(np.isinf(x).any(axis=0), np.nan, x)
+    largest = np.nanmax(np.abs(out), axis=0, initial=0.0)
+    scaled: FloatArray = out / np.where(largest > 0, largest, 1.0)
+    return scaled
 
 
 def association(
@@ -183,20 +191,27 @@ def permuted_association(
     Permutations, in portions, must stay within cells, so that what normalises a cell does not
     change.
     """
-    num = np.concatenate([statistic.permuted(x, y, part, cells) for part in perms], axis=1)
-    observed = statistic.observed(np.column_stack([x, y]), cells)
-    scale = observed.scale[:, 0, :-1, -1]
-    if estimate == "mean":
-        defined = scale > 0
-        count = defined.sum(axis=0)
-        below = np.where(defined, scale, 1.0) * np.maximum(count, 1)
-        value = np.where(defined[:, None], num / below[:, None], 0.0).sum(axis=0)
-        return np.where(count > 0, value, np.nan)
-    if statistic.centres:
-        squares = np.einsum("cbaa->a", observed.num)
-        below = np.where((scale > 0).any(axis=0), np.sqrt(squares[:-1] * squares[-1]), 0.0)
-        above = num.sum(axis=0)
+    columns = np.column_stack([x, y])
+    if statistic.centres and estimate != "mean":
+        observed = statistic.observed(columns, cells)
+        squares = np.einsum("baa->a", observed.num)
+        whole = np.sqrt(squares[:-1] * squares[-1])
+        defined = (observed.count[0, :-1, -1] > 0) & (whole > 0)
+        share = np.tile(np.where(defined, 1 / np.where(defined, whole, 1.0), 0.0), (len(cells), 1))
     else:
-        below = scale.sum(axis=0)
-        above = np.where(scale[:, None] > 0, num, 0.0).sum(axis=0)
-    return np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)
+        single = [statistic.observed(columns, [rows]).scale[0, :-1, -1] for rows in cells]
+        scale = np.array(single).reshape(len(cells), x.shape[1])
+        varies = scale > 0
+        defined = varies.any(axis=0)
+        below = (
+            scale * np.maximum(varies.sum(axis=0), 1)
+            if estimate == "mean"
+            else np.tile(scale.sum(axis=0), (len(cells), 1))
+        )
+        share = np.where(varies, 1 / np.where(varies, below, 1.0), 0.0)
+    # What a cell's numerator counts for does not change, so each portion ends as one number.
+    values = [
+        np.einsum("cbk,ck->bk", statistic.permuted(x, y, part, cells), share) for part in perms
+    ]
+    out: FloatArray = np.concatenate(values)
+    return np.where(defined, out, np.nan)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from metareval.stats.resample import TOLERANCE
+
 FloatArray = NDArray[np.float64]
 
 
@@ -52,13 +54,34 @@ def percentile_interval(
     (-0.45, 0.45)
     """
     missing = np.isnan(draws)
-    share = missing.mean(axis=0)
-    tail = (1 - confidence) / 2
     pessimistic = np.where(missing, bounds[0], draws)
     optimistic = np.where(missing, bounds[1], draws)
+    return bounded_interval(pessimistic, optimistic, missing, confidence=confidence)
+
+
+def bounded_interval(
+    pessimistic: FloatArray,
+    optimistic: FloatArray,
+    undefined: NDArray[np.bool_],
+    *,
+    confidence: float,
+) -> Interval:
+    """Return the percentile interval of draws that are known only to lie between two values.
+
+    Parameters
+    ----------
+    pessimistic, optimistic : ndarray, shape (b, ...)
+        Lowest and highest value that each draw could have.
+    undefined : ndarray of bool, shape (b, ...)
+        Draws that are not known exactly.
+    confidence : float
+    """
+    share = undefined.mean(axis=0)
+    tail = (1 - confidence) / 2
     low = np.quantile(pessimistic, tail, axis=0)
     high = np.quantile(optimistic, 1 - tail, axis=0)
-    least = np.where(missing, np.inf, draws).min(axis=0)
-    most = np.where(missing, -np.inf, draws).max(axis=0)
-    silent = (share == 1) | (most - least <= 0)
+    least = np.where(undefined, np.inf, pessimistic).min(axis=0)
+    most = np.where(undefined, -np.inf, pessimistic).max(axis=0)
+    # Draws that differ by rounding only carry no information either.
+    silent = (share == 1) | (most - least <= TOLERANCE)
     return Interval(np.where(silent, np.nan, low), np.where(silent, np.nan, high), share)

@@ -76,7 +76,9 @@ def smallest_detectable(n: int, *, power_wanted: float, alpha: float, statistic:
 
 def smallest_pvalue(n: int) -> float:
     """Return the smallest two-sided p that permutations of n models can reach: 2 / n!."""
-    return min(1.0, 2 / math.factorial(n)) if n < 170 else 0.0
+    if n < 1:
+        return math.nan
+    return min(1.0, max(2 * math.exp(-math.lgamma(n + 1)), 5e-324))
 
 
 def smallest_detectable_difference(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -54,7 +55,7 @@ def check_resamples(n_resamples: int) -> int:
     """Refuse a number of resamples that is not a positive integer."""
     if (
         isinstance(n_resamples, bool)
-        or not isinstance(n_resamples, (int, np.integer))
+        or not isinstance(n_resamples, numbers.Integral)
         or n_resamples < 1
     ):
         raise ArgumentError(f"n_resamples is {n_resamples!r}; it must be an integer of at least 1.")
@@ -63,7 +64,7 @@ def check_resamples(n_resamples: int) -> int:
 
 def check_fraction(value: float, name: str) -> float:
     """Refuse a level that does not lie strictly between 0 and 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < 1:
         raise ArgumentError(f"{name} is {value!r}; it must lie between 0 and 1, as in 0.95.")
     return float(value)
 
@@ -80,15 +81,22 @@ class Layout:
         Rows of one independent unit move together.
     slot : ndarray of int, shape (n,)
         Replicate of the row within its unit; units exchange their rows slot by slot.
+    labelled : bool
+        Whether slots name replicates. Where they only count rows, which row of one unit meets
+        which of another is drawn anew in every permutation.
     """
 
     block: IntArray
     unit: IntArray
     slot: IntArray
+    labelled: bool = True
 
     def take(self, rows: IntArray) -> Layout:
         """Return the layout of some rows."""
-        return Layout(self.block[rows], self.unit[rows], self.slot[rows])
+        slot = self.slot[rows]
+        if not self.labelled:
+            slot = position_in_unit(self.unit[rows])
+        return Layout(self.block[rows], self.unit[rows], slot, self.labelled)
 
     @property
     def n_units(self) -> int:
@@ -107,6 +115,16 @@ class Layout:
             key = (int(self.block[rows[0]]), self.slot[rows].tobytes())
             classes.setdefault(key, []).append(rows)
         return list(classes.values())
+
+
+def position_in_unit(unit: IntArray) -> IntArray:
+    """Number the rows of every unit from 0."""
+    seen: dict[int, int] = {}
+    out = np.empty(len(unit), dtype=np.intp)
+    for row, code in enumerate(unit.tolist()):
+        out[row] = seen.get(code, 0)
+        seen[code] = out[row] + 1
+    return out
 
 
 def bootstrap_weights(
@@ -189,8 +207,13 @@ class Permutations:
     def __init__(self, layout: Layout, n_resamples: int, rng: np.random.Generator) -> None:
         self._n = len(layout.unit)
         self._classes = [np.stack(c) for c in layout.exchange_classes() if len(c) > 1]
-        total = math.prod(math.factorial(len(c)) for c in self._classes)
-        self.exact = total <= max(n_resamples, EXACT_LIMIT)
+        total = count_permutations(layout)
+        self._shuffled = (
+            [rows for rows in layout.unit_rows() if len(rows) > 1]
+            if not layout.labelled and total > 1
+            else []
+        )
+        self.exact = total <= max(n_resamples, EXACT_LIMIT) and not self._shuffled
         self.count = total if self.exact else n_resamples
         self._seed = rng.integers(0, 2**32, size=4).tolist()
 
@@ -199,16 +222,19 @@ class Permutations:
         yield from self._listed() if self.exact else self._drawn()
 
     def _drawn(self) -> Iterator[IntArray]:
-        streams = _streams(np.random.default_rng(self._seed), len(self._classes))
+        many = len(self._classes) + len(self._shuffled)
+        streams = _streams(np.random.default_rng(self._seed), many)
         for _, size in _portions(self._n, self.count):
             rows = self._identity(size)
-            for members, rng in zip(self._classes, streams, strict=True):
+            for members, rng in zip(self._classes, streams[: len(self._classes)], strict=True):
                 if members.shape[1] == 1:
                     single = np.tile(members[:, 0], (len(rows), 1))
                     rows[:, members[:, 0]] = rng.permuted(single, axis=1, out=single)
                     continue
                 order = np.tile(np.arange(len(members), dtype=np.intp), (len(rows), 1))
                 _place(rows, members, rng.permuted(order, axis=1, out=order))
+            for unit, rng in zip(self._shuffled, streams[len(self._classes) :], strict=True):
+                rows[:, unit] = rng.permuted(rows[:, unit], axis=1)
             yield rows
 
     def _listed(self) -> Iterator[IntArray]:

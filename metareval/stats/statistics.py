@@ -7,7 +7,7 @@ mean of two sums of squares (Spearman, Pearson). ``scale`` is 0 where a column d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -41,15 +41,22 @@ FEW_COLUMNS = 6
 
 @dataclass(frozen=True)
 class CellSums:
-    """Numerators and normalisers of all pairs of columns in every cell.
+    """Sums over cells of what makes the association of every pair of columns.
 
     Parameters
     ----------
-    num, scale : ndarray, shape (n_cells, b, k, k)
+    num, scale : ndarray, shape (b, k, k)
+        Numerators and normalisers, added over the cells in which the pair is defined.
+    ratio : ndarray, shape (b, k, k)
+        Numerator over normaliser, added over these cells.
+    count : ndarray, shape (b, k, k)
+        How many these are.
     """
 
     num: FloatArray
     scale: FloatArray
+    ratio: FloatArray
+    count: FloatArray
 
 
 class Statistic:
@@ -72,8 +79,8 @@ class Statistic:
         Only the given pairs of columns are computed, all of them by default.
         """
         chosen = _with_diagonal(pairs, x.shape[1])
-        parts = [self._weighted(x[rows], _columns(w, rows), chosen) for rows in cells]
-        return _stack(parts, len(w), x.shape[1])
+        parts = (self._weighted(x[rows], _columns(w, rows), chosen) for rows in cells)
+        return _add_up(parts, len(w), x.shape[1])
 
     def observed(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
         """Sums of the table as it stands, b = 1: x (n, k)."""
@@ -81,7 +88,7 @@ class Statistic:
 
     def batch(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
         """Sums for b different tables: x (b, n, k)."""
-        return _stack([self._batch(x[:, rows]) for rows in cells], len(x), x.shape[-1])
+        return _add_up((self._batch(x[:, rows]) for rows in cells), len(x), x.shape[-1])
 
     def permuted(
         self, x: FloatArray, y: FloatArray, perms: Rows, cells: Sequence[Rows]
@@ -110,11 +117,18 @@ class Statistic:
         raise NotImplementedError
 
 
-def _stack(parts: Sequence[tuple[FloatArray, FloatArray]], b: int, k: int) -> CellSums:
-    """Stack the sums of cells; a table without rows has no cells."""
-    if not parts:
-        return CellSums(np.zeros((0, b, k, k)), np.zeros((0, b, k, k)))
-    return CellSums(np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts]))
+def _add_up(parts: Iterable[tuple[FloatArray, FloatArray]], b: int, k: int) -> CellSums:
+    """Add up the cells one by one, so that memory does not grow with their number."""
+    sums = CellSums(*(np.zeros((b, k, k)) for _ in range(4)))
+    for num, scale in parts:
+        defined = scale > 0
+        kept = np.where(defined, num, 0.0)
+        np.add(sums.num, kept, out=sums.num)
+        np.add(sums.scale, scale, out=sums.scale)
+        np.add(sums.count, defined, out=sums.count)
+        np.divide(kept, scale, out=kept, where=defined)
+        np.add(sums.ratio, kept, out=sums.ratio)
+    return sums
 
 
 def _columns(w: NDArray[Any], rows: Rows) -> NDArray[Any]:
@@ -172,7 +186,7 @@ class KendallB(Statistic):
 
     def observed(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
         """See :meth:`Statistic.observed`; no pair is listed where there are many rows."""
-        return _stack([self._observed(x[rows]) for rows in cells], 1, x.shape[1])
+        return _add_up((self._observed(x[rows]) for rows in cells), 1, x.shape[1])
 
     def _observed(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         w = np.ones((1, len(x)))
@@ -190,6 +204,14 @@ class KendallB(Statistic):
         return num, self._scale(num, w.sum(axis=1, dtype=np.float64), partial(_levels, x, w))
 
     def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        b, n, k = x.shape
+        step = max(1, BATCH_NUMBERS // max(n * (n - 1) // 2 * k, 1))
+        if step < b:
+            parts = [self._batch(x[start : start + step]) for start in range(0, b, step)]
+            return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        return self._batch_of_signs(x)
+
+    def _batch_of_signs(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         s = signs(x)
         num = np.swapaxes(s, -1, -2) @ s
         if np.isnan(x).any():
@@ -271,7 +293,7 @@ class PairwiseAccuracy(KendallB):
         total = (drawn**2 - np.einsum("bi,bi->b", w, w, dtype=np.float64)) / 2
         return self._blank(num, untied, total)
 
-    def _batch(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _batch_of_signs(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         s = signs(x)
         total = np.full(len(x), float(s.shape[1]))
         num = np.stack([(s == s[:, :, [a]]).sum(axis=1) for a in range(x.shape[2])], axis=1)
@@ -321,7 +343,7 @@ class CalibratedPairwiseAccuracy(Statistic):
         num, scale = np.zeros(shape), np.zeros(shape)
         listed = _cell_pairs(cells)
         if len(listed[0]) == 0:
-            return CellSums(num, scale)
+            return _add_up((), len(w), k)
         step = max(1, BATCH_NUMBERS // len(listed[0]))
         for start in range(0, len(w), step):
             part = slice(start, start + step)
@@ -329,15 +351,17 @@ class CalibratedPairwiseAccuracy(Statistic):
                 num[:, part, a, b], scale[:, part, a, b] = _calibrate(
                     x[:, a], x[:, b], w[part], listed, len(cells)
                 )
-        return CellSums(num, scale)
+        return _add_up(zip(num, scale, strict=True), len(w), k)
 
     def batch(self, x: FloatArray, cells: Sequence[Rows]) -> CellSums:
         """See :meth:`Statistic.batch`."""
         ones = np.ones((1, x.shape[1]))
         parts = [self.weighted(table, ones, cells) for table in x]
         return CellSums(
-            np.concatenate([p.num for p in parts], axis=1),
-            np.concatenate([p.scale for p in parts], axis=1),
+            *(
+                np.concatenate([getattr(p, name) for p in parts])
+                for name in ("num", "scale", "ratio", "count")
+            )
         )
 
     def permuted(
@@ -368,7 +392,7 @@ def _calibrate(
 ) -> tuple[FloatArray, FloatArray]:
     """Correct and counted pairs by cell, (n_cells, b) each, at the best eps of every draw."""
     i, j, cell = pairs
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         gap = np.where(x[i] == x[j], 0.0, np.abs(x[i] - x[j]))
     order = np.argsort(gap, kind="stable")
     i, j, cell, gap = i[order], j[order], cell[order], gap[order]
@@ -506,6 +530,6 @@ STATISTICS: dict[str, Statistic] = {
 
 def get_statistic(name: str) -> Statistic:
     """Return the statistic of that name, or say which exist."""
-    if name not in STATISTICS:
+    if not isinstance(name, str) or name not in STATISTICS:
         raise unknown_name("statistic", name, STATISTICS)
     return STATISTICS[name]

@@ -239,3 +239,83 @@ def test_generators_and_seeds() -> None:
     for bad in (-1, 1.5, "0", True, np.random.RandomState(0)):
         with pytest.raises(ArgumentError, match="rng is"):
             resolve_rng(bad)  # type: ignore[arg-type]
+
+
+def test_replicates_without_labels_do_not_fake_agreement() -> None:
+    """Type I error at 0.05 of two independent metrics beside one that sums them (200 tables)."""
+    rng = np.random.default_rng(0)
+    rejected = 0
+    for seed in range(200):
+        b, c = rng.normal(size=(2, 24))
+        frame = pd.DataFrame({"A": b + c, "B": b, "C": c, "item": np.repeat(list("uvwxyz"), 4)})
+        found = mr.agreement(
+            frame,
+            statistic="spearman",
+            item="item",
+            directions=dict.fromkeys("ABC", "higher"),
+            n_resamples=199,
+            rng=seed,
+        )
+        rejected += found.pvalue.loc["B", "C"] <= 0.05
+    # 10 expected; more than 22 has probability below 0.0005.
+    assert rejected <= 22
+
+
+def test_unlabelled_replicates_are_shuffled_within_their_unit() -> None:
+    design = Layout(
+        np.zeros(6, dtype=np.intp), np.repeat([0, 1], 3), np.tile([0, 1, 2], 2), labelled=False
+    )
+    found = Permutations(design, 2000, np.random.default_rng(0))
+    assert not found.exact
+    rows = np.concatenate(list(found))
+    assert (np.sort(rows, axis=1) == np.arange(6)).all()
+    assert (rows[:, :3] // 3 == rows[:, :1] // 3).all()
+    assert len(np.unique(rows, axis=0)) == 72
+
+
+def test_units_that_cannot_be_exchanged_are_marked() -> None:
+    frame = pd.DataFrame(
+        {
+            "FA": [0.1, 0.4, 0.2, 0.5, 0.3, 0.9],
+            "RA": [0.2, 0.1, 0.5, 0.3, 0.4, 0.6],
+            "d": [1.0, 3.0, 2.0, 4.0, 6.0, 5.0],
+            "item": list("aabbcc"),
+            "run": list("uvwxyz"),
+        }
+    )
+    options = {"item": "item", "replicate": "run", "rng": 0, "n_resamples": 50}
+    found = mr.reliability(frame, "d", **options).frame
+    assert found["pvalue"].isna().all()
+    assert (found["note"] == "no_exchange").all()
+    table = mr.MetricTable.from_frame(
+        frame.drop(columns="run"), oracle="d", item="item", metrics=["FA", "RA"]
+    )
+    assert (mr.reliability(table, n_resamples=50, rng=0).frame["note"] == "").all()
+
+
+def test_comparison_uses_the_rows_that_have_both_metrics() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.normal(size=30)
+    a = y + 0.3 * rng.normal(size=30)
+    b = a.copy()
+    b[:18] = -y[:18]
+    a[:18] = np.nan
+    found = mr.compare_metrics(pd.DataFrame({"FA": -a, "RA": b}), -y, n_resamples=200, rng=0)
+    row = found.frame.iloc[0]
+    assert row["n_units"] == 12
+    assert row["difference"] == 0
+    assert row["pvalue"] == 1
+
+
+def test_mean_interval_takes_undefined_pairs_as_anything() -> None:
+    table = mr.load_dataset("unifiedunl")
+    found = mr.agreement(table, rng=0, n_resamples=2000)
+    assert (found.undefined_draws.to_numpy() > 0).any()
+    assert found.mean_low < -0.43
+    assert found.mean_high > 0.6
+
+
+def test_smallest_pvalue_knows_the_blocks() -> None:
+    table = mr.load_dataset("unifiedunl")
+    assert mr.plan(table).smallest_pvalue == pytest.approx(2 / 24**3)
+    assert mr.plan(n_units=500).smallest_pvalue > 0

@@ -27,6 +27,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     "arguments",
     [
         ["datasets"],
+        ["plugins"],
         ["audit", "unifiedunl"],
         ["audit", "unifiedunl-unimodal"],
         ["audit", "unifiedunl-blip2"],
@@ -139,6 +140,22 @@ def test_report_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     assert str(out / "report.html") in text
     assert (out / "report.html").is_file()
     assert err  # says what it is doing
+
+
+def test_report_takes_a_title_and_transforms(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("model,acc,loss,dist\na,.1,3,.1\nb,.2,2,.3\nc,.3,1,.2\nd,.4,0,.4\n")
+    code, _, _ = run(
+        capsys, "report", str(path), "--item", "model", "--higher", "acc", "--lower", "loss",
+        "--oracle", "dist", "--transform", "loss=reciprocal", "--title", "My title",
+        "--out", str(tmp_path / "out"), *FAST,
+    )  # fmt: skip
+    assert code == 0
+    assert "My title" in (tmp_path / "out" / "report.html").read_text()
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert "score" not in results["problems"]
 
 
 def test_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def test_results_are_frozen_and_convert(released: mr.MetricTable, unimodal: mr.M
         (mr.reliability, {"test": "z"}, "Unknown test 'z'"),
         (mr.reliability, {"test": "t"}, "pass estimate='pooled'"),
         (mr.reliability, {"alternative": "up"}, "Unknown alternative 'up'"),
-        (mr.cluster_metrics, {"n_clusters": 9}, "must lie between 1 and 5"),
+        (mr.cluster_metrics, {"n_clusters": 9}, "must be an integer between 1 and 5"),
         (mr.cluster_metrics, {"statistic": "acc_eq"}, "is not a correlation"),
         (mr.UQS.fit, {"weights": "equal"}, "Unknown weights 'equal'"),
         (mr.UQS.fit, {"floor": -0.1}, "floor is -0.1"),
@@ -363,3 +363,172 @@ def test_plan(released: mr.MetricTable) -> None:
             mr.plan(**options)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="Unknown statistic"):
         mr.plan(statistic="tau")
+
+
+def test_frames_take_roles_everywhere() -> None:
+    frame = pd.DataFrame(
+        {
+            "loss": [0.1, 0.4, 0.2, 0.9, 0.3, 0.5],
+            "RA": [0.9, 0.8, 0.7, 0.1, 0.6, 0.2],
+            "d": [1.0, 3.0, 2.0, 6.0, 4.0, 5.0],
+            "i": list("abcabc"),
+            "s": [1, 1, 1, 2, 2, 2],
+        }
+    )
+    roles = {"item": "i", "replicate": "s"}
+    directions = {"loss": "lower"}
+    uqs = mr.UQS.fit(frame, "d", directions=directions, **roles, **FEW)
+    assert list(uqs.score(frame, **roles).index) == ["a", "b", "c"]
+    assert uqs.rank(frame, **roles).min() == 1
+    assert uqs.values(frame, **roles).shape == (3, 2)
+    assert len(mr.perturb(uqs, frame, **roles, **FEW).scores) == 3
+    metrics = frame.drop(columns="d")
+    found = mr.compare_agreement(metrics, metrics, directions=directions, **roles, **FEW)
+    assert found.difference == 0
+    assert mr.plan(metrics, directions=directions, **roles).n_units == 3
+
+
+def test_a_list_as_long_as_the_frame_holds_values() -> None:
+    df = small(FA=[0.1, 0.4, 0.2], d=[1.0, 3.0, 2.0])
+    found = mr.reliability(df, "d", item=["p", "q", "r"], **FEW)
+    assert found.frame.loc["FA", "n_units"] == 3
+
+
+def test_scores_without_weights_are_undefined() -> None:
+    df = small(FA=[0.1, 0.2, 0.3, 0.4], RA=[0.4, 0.3, 0.2, 0.1], d=[4.0, 3.0, 2.0, 1.0])
+    with pytest.raises(TableError, match="every weight would be 0"):
+        mr.UQS.fit(df, "d", floor=0, **FEW)
+    frame = pd.DataFrame(
+        {"block": ["x"] * 4 + ["y"] * 4, "RA": [0.5] * 4 + [0.1, 0.2, 0.3, 0.4],
+         "d": [1.0, 2, 3, 4, 4, 3, 2, 1]}
+    )  # fmt: skip
+    uqs = mr.UQS.fit(frame, "d", block="block", weights="cross_fitted", **FEW)
+    assert uqs.fold_weights.loc["y"].isna().all()
+    assert uqs.weights.sum() == pytest.approx(1)
+    rows = uqs.score(frame, by="row", block="block")
+    assert rows.iloc[4:].isna().all()
+    assert rows.iloc[:4].notna().all()
+
+
+def test_differences_are_over_pairs_that_both_tables_define(
+    released: mr.MetricTable, blip2: mr.MetricTable
+) -> None:
+    frame = released.to_frame()
+    frame["FA"] = 0.5
+    flat = mr.MetricTable.from_frame(
+        frame, oracle="retrained_distance", block="dataset", item="method", replicate="seed"
+    )
+    found = mr.compare_agreement(released, flat, **FEW)
+    assert found.difference == 0
+    assert len(found.pairs) == 6
+    assert mr.compare_agreement(released, blip2, **FEW).pairs == (("RA", "AD"),)
+    two = flat.select(metrics=["FA", "RA"])
+    nothing = mr.compare_agreement(two, two, **FEW)
+    assert nothing.reason == "no_shared_pair"
+    assert math.isnan(nothing.pvalue)
+
+
+def test_differences_refuse_what_cannot_be_compared(released: mr.MetricTable) -> None:
+    with pytest.raises(ArgumentError, match="not one of ranks"):
+        mr.compare_agreement(released, released, statistic="pearson")
+    flipped = mr.MetricTable.from_frame(
+        released.to_frame()[["FA", "RA"]], directions={"FA": "higher"}
+    )
+    with pytest.raises(ArgumentError, match="give it one direction"):
+        mr.compare_agreement(released, flipped)
+
+
+def test_perturbation_refuses_scores_it_cannot_perturb(released: mr.MetricTable) -> None:
+    with pytest.raises(ArgumentError, match="other weights in every block"):
+        mr.perturb(mr.UQS.fit(released, weights="cross_fitted", **FEW), released)
+    with pytest.raises(ArgumentError, match="perturbs a score fitted by it"):
+        mr.perturb(mr.UQS.fit(released, **FEW), released, protocol="published")
+    with pytest.raises(ArgumentError, match="first argument is a MetricTable"):
+        mr.perturb(released, released)  # type: ignore[arg-type]
+
+
+def test_row_order_changes_nothing(released: mr.MetricTable) -> None:
+    frame = released.to_frame().sample(frac=1, random_state=1)
+    moved = mr.MetricTable.from_frame(
+        frame, oracle="retrained_distance", block="dataset", item="method", replicate="seed"
+    )
+    first, second = (mr.UQS.fit(t, n_resamples=300, rng=0) for t in (released, moved))
+    numbers = ["rho", "low", "high", "lead_low", "lead_high"]
+    pd.testing.assert_frame_equal(first.validation[numbers], second.validation[numbers])
+    noise = [
+        mr.perturb(u, t, n_resamples=300, rng=0).replicate_noise["mean_tau"]
+        for u, t in ((first, released), (second, moved))
+    ]
+    assert noise[0] == noise[1]
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_pearson_at_extreme_scales(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random(12)
+    df = pd.DataFrame({"FA": x * scale, "d": x + 0.1 * rng.random(12)})
+    found = mr.reliability(df, "d", statistic="pearson", **FEW).frame.loc["FA"]
+    assert found["rho"] == pytest.approx(np.corrcoef(x, df["d"])[0, 1], abs=1e-12)
+    assert 0 < found["low"] < found["high"] <= 1
+
+
+def test_tiny_metrics_are_not_rounded_away() -> None:
+    d = np.tile(np.arange(1.0, 7.0), 2)
+    df = pd.DataFrame({"FA": d * 1e-14, "d": d, "block": ["x"] * 6 + ["y"] * 6})
+    uqs = mr.UQS.fit(df, "d", block="block", **FEW)
+    assert uqs.validation.loc["best metric", "rho"] == 1
+
+
+def test_tables_can_be_pickled(released: mr.MetricTable) -> None:
+    import copy
+    import pickle
+
+    back = pickle.loads(pickle.dumps(released))  # noqa: S301
+    assert dict(back.directions) == dict(released.directions)
+    pd.testing.assert_frame_equal(copy.deepcopy(released).frame, released.frame)
+
+
+def test_integers_that_would_tie_are_refused() -> None:
+    df = small(FA=[0.1, 0.2, 0.3])
+    df["RA"] = [2**53, 2**53 + 1, 2**53 + 2]
+    with pytest.raises(TableError, match=r"'RA' holds integers beyond 2\*\*53"):
+        mr.agreement(df)
+
+
+def test_numpy_numbers_are_numbers(released: mr.MetricTable) -> None:
+    assert mr.plan(n_units=np.int64(12), rho=np.float32(0.5)).n_units == 12
+    mr.agreement(released, n_resamples=np.int32(20), confidence=np.float32(0.9), rng=0)
+
+
+@pytest.mark.parametrize(
+    ("call", "options"),
+    [
+        (mr.UQS.fit, {"floor": "0.1"}),
+        (mr.UQS.fit, {"floor": None}),
+        (mr.UQS.fit, {"transforms": "reciprocal"}),
+        (mr.compare_metrics, {"alpha": "0.05"}),
+        (mr.compare_metrics, {"alpha": 5}),
+        (mr.cluster_metrics, {"n_clusters": "2"}),
+        (mr.cluster_metrics, {"n_clusters": 1.5}),
+        (mr.cluster_metrics, {"n_clusters": True}),
+        (mr.agreement, {"statistic": ["kendall"]}),
+        (mr.agreement, {"protocol": "published", "correction": "bh"}),
+        (mr.agreement, {"protocol": "published", "n_resamples": -5}),
+        (mr.reliability, {"protocol": "published", "unit": "row"}),
+        (mr.plan, {"between": "x"}),
+        (mr.plan, {"tests": 10**400}),
+        (mr.plan, {"n_units": 10**400}),
+    ],
+)
+def test_wrong_kinds_of_arguments(
+    released: mr.MetricTable, call: object, options: dict[str, object]
+) -> None:
+    with pytest.raises(ArgumentError):
+        call(released, **options)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", [["unifiedunl"], 3, None])
+def test_names_of_tables_must_be_texts(name: object) -> None:
+    for load in (mr.load_dataset, mr.load_published):
+        with pytest.raises(ArgumentError):
+            load(name)  # type: ignore[arg-type]

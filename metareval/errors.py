@@ -28,12 +28,24 @@ class ArgumentError(MetarevalError, ValueError):
     """An argument with a value that the function does not take."""
 
 
+class ObservationError(MetarevalError, ValueError):
+    """What a model did, in a form that cannot be measured: the message names the field or file."""
+
+
 class OutputError(MetarevalError, OSError):
     """A result that could not be written: the message names the path."""
 
 
 class MissingDependencyError(MetarevalError, ImportError):
     """An optional part that is not installed: the message gives the pip command."""
+
+
+class PluginError(MetarevalError, ImportError):
+    """A plug-in that is installed but cannot be used: the message names it and its package."""
+
+
+class CheckFailed(MetarevalError, AssertionError):
+    """A plug-in that breaks a rule of ``metareval.testing``: the message says which."""
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ArgumentError:

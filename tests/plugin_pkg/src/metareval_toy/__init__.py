@@ -1,0 +1,1 @@
+"""A metric, a backend and a benchmark for metareval, as small as they can be."""

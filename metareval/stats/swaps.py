@@ -122,24 +122,22 @@ class KendallSwaps:
         """Return both taus for every row of swaps, shape (b, n_units); NaN where undefined."""
         e: NDArray[Any] = swapped.astype(self._kind)
         products = e @ self._columns
-        sides = []
-        for side in range(2):
-            above = np.zeros(len(e))
-            below = np.zeros(len(e))
-            for cell, (top, untied, gold) in enumerate(self._forms):
-                at = 2 * cell * self._width
-                num = top.both(e, products[:, at : at + self._width])[side]
-                at += self._width
-                varies = np.rint(untied.both(e, products[:, at : at + self._width])[side])
-                scale = np.sqrt(np.asarray(varies, dtype=np.float64) * gold)
+        above, below = np.zeros((2, len(e))), np.zeros((2, len(e)))
+        for cell, (top, untied, gold) in enumerate(self._forms):
+            at = 2 * cell * self._width
+            tops = top.both(e, products[:, at : at + self._width])
+            at += self._width
+            varies = untied.both(e, products[:, at : at + self._width])
+            for side in range(2):
+                num = np.rint(tops[side], dtype=np.float64)
+                scale = np.sqrt(np.rint(varies[side], dtype=np.float64) * gold)
                 if self._mean:
                     defined = scale > 0
-                    above += np.where(defined, np.rint(num) / np.where(defined, scale, 1.0), 0.0)
-                    below += defined
+                    above[side] += np.where(defined, num / np.where(defined, scale, 1.0), 0.0)
+                    below[side] += defined
                 else:
-                    above += np.where(scale > 0, np.rint(num), 0.0)
-                    below += scale
-            value = np.full(len(e), np.nan)
-            np.divide(above, below, out=value, where=below > 0)
-            sides.append(value)
-        return sides[0], sides[1]
+                    above[side] += np.where(scale > 0, num, 0.0)
+                    below[side] += scale
+        value = np.full((2, len(e)), np.nan)
+        np.divide(above, below, out=value, where=below > 0)
+        return value[0], value[1]

@@ -137,8 +137,8 @@ def markdown(results: dict[str, Any]) -> str:
         "mt-metrics-eval could not be measured: the package of that name on PyPI (0.0.1) is "
         "another project. A loop over a Fenwick tree in Python, the method its documentation "
         "describes, stands in for it. For all pairs of 20 metrics the floor is the products: 190 "
-        "pairs x 1,000 draws x 150 units x 304 columns are 17 GFlop, 0.17 s at the 100 GFlop/s that "
-        "one core does here in float32, of which the wanted ratio leaves 0.2 s in all; building the "
+        "pairs x 1,000 draws x 150 units x 304 columns are 17 GFlop, 0.17 s at the 100 GFlop/s "
+        "that one core does here in float32, of which the wanted ratio leaves 0.2 s in all; the "
         "190 forms (0.1 s) and the bootstrap intervals of 20 metrics come on top. Tried: sums of "
         "both sides from one product, float32 while sums are exact, no product with the identity.",
         "",

@@ -2,6 +2,7 @@
 
 python3 run.py report [TABLE ...]   write report/report.html for the released results
 python3 run.py test [ARGUMENTS]     run the checks and the tests
+python3 run.py bench [ARGUMENTS]    time metareval beside its peers
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ENVIRONMENT = HERE / ".venv"
 OLDEST = (3, 11)
-EXTRAS = {"report": "report", "test": "test"}
+EXTRAS = {"report": "report", "test": "test", "bench": "bench"}
 
 
 def main(arguments: list[str]) -> int:
@@ -32,6 +33,8 @@ def main(arguments: list[str]) -> int:
     python = set_up(EXTRAS[job])
     if job == "report":
         return run([python, "-m", "metareval.cli", "report", *rest])
+    if job == "bench":
+        return run([python, "benchmarks/speed/run.py", *rest])
     checks = [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],

@@ -1,6 +1,6 @@
 """Time metareval beside its peers, pair by pair in one run; write a table and a plot of cost.
 
-    python benchmarks/speed/run.py [--rounds 5] [--only TEXT] [--out benchmarks/speed]
+    python3 run.py bench [--rounds 5] [--only TEXT] [--out benchmarks/speed]
 
 Single-threaded. Every case is checked against scipy before it is timed.
 """
@@ -110,7 +110,7 @@ def markdown(results: dict[str, Any]) -> str:
     lines = [
         "# Speed beside the peers",
         "",
-        f"Made by `python benchmarks/speed/run.py --rounds {results['rounds']}`: single-threaded, "
+        f"Made by `python3 run.py bench --rounds {results['rounds']}`: single-threaded, "
         "ours and the peer in turn, medians. "
         "A peer that would take hours is timed on a share of the draws and scaled up; each case is "
         "checked against scipy to 1e-12 first.",

@@ -160,12 +160,12 @@ def undefined_reason(
     """
     if not any(len(rows) > 1 for rows in cells):
         return "too_few"
+    if finite and (np.isinf(x).any() or np.isinf(y).any()):
+        return "non_finite"
     complete = ~(np.isnan(x) | np.isnan(y))
     kept = [rows[complete[rows]] for rows in cells]
     if not any(len(rows) > 1 for rows in kept):
         return "missing"
-    if finite and any(np.isinf(x[rows]).any() or np.isinf(y[rows]).any() for rows in kept):
-        return "non_finite"
     for rows in kept:
         if len(rows) > 1 and x[rows].max() > x[rows].min() and y[rows].max() > y[rows].min():
             return ""

@@ -25,7 +25,8 @@ from metareval.errors import (
     unknown_name,
 )
 from metareval.results import printable
-from metareval.table import MetricTable, Role
+from metareval.table import MetricTable
+from metareval.validation import Role
 
 MAX_BYTES = 2 * 1024**3
 # Small files can stand for huge tables (compressed columns, records without a common key).

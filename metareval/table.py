@@ -11,18 +11,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from metareval.catalogue import DIRECTIONS, KNOWN_METRICS
+from metareval.catalogue import KNOWN_METRICS
 from metareval.columns import (
     FloatArray,
-    label_column,
-    looks_numeric,
     number_column,
     row_label,
 )
 from metareval.errors import ArgumentError, TableError, unknown_name
 from metareval.results import frame_html, frame_text, printable
-
-Role = str | Sequence[str]
+from metareval.validation import (
+    Role,
+    column_names,
+    join_role,
+    metric_names_of,
+    name_list,
+    refuse_duplicates,
+    refuse_shared_roles,
+    require_column,
+    resolve_directions,
+    role_columns_of,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,7 +131,7 @@ class MetricTable:
                 "Use metareval.read_table for a file."
             )
         data = frame.copy()
-        data.columns = _column_names(frame)
+        data.columns = column_names(frame)
         if directions is not None and not isinstance(directions, Mapping):
             raise ArgumentError(
                 f"directions={directions!r}: give a direction for each metric, for example "
@@ -131,14 +139,14 @@ class MetricTable:
             )
         directions = dict(directions or {})
         used = {
-            role: _role_columns(data, columns, role)
+            role: role_columns_of(data, columns, role)
             for role, columns in (("block", block), ("item", item), ("replicate", replicate))
         }
         if oracle is not None:
-            _require_column(data, oracle, "oracle")
-        _refuse_shared_roles(used, oracle)
+            require_column(data, oracle, "oracle")
+        refuse_shared_roles(used, oracle)
         taken = {c for columns in used.values() for c in columns} | ({oracle} if oracle else set())
-        names = _metric_names(data, metrics, directions, taken)
+        names = metric_names_of(data, metrics, directions, taken)
         if len(data) == 0:
             raise TableError(
                 f"The table {name!r} has no rows; an analysis needs one row for each model."
@@ -148,8 +156,8 @@ class MetricTable:
             data[column] = number_column(data[column], name=column)
         roles: dict[str, str | None] = {}
         for role, columns in used.items():
-            roles[role] = _join_role(data, columns, role)
-        _refuse_duplicates(data, roles)
+            roles[role] = join_role(data, columns, role)
+        refuse_duplicates(data, roles)
         shared = (
             {m for m in names if m in KNOWN_METRICS and KNOWN_METRICS[m].from_oracle}
             if oracle_shared is None
@@ -345,264 +353,3 @@ class MetricTable:
         import html
 
         return f"<p>{html.escape(self.headline())}</p>{frame_html(self.to_frame())}"
-
-
-def as_table(
-    data: MetricTable | pd.DataFrame,
-    oracle: Any = None,
-    *,
-    metrics: Sequence[str] | None = None,
-    directions: Mapping[str, str] | None = None,
-    block: Any = None,
-    item: Any = None,
-    replicate: Any = None,
-) -> MetricTable:
-    """Accept what public functions accept: a MetricTable, or a DataFrame with loose roles.
-
-    ``oracle``, ``block``, ``item`` and ``replicate`` are column names, or one value for each row
-    as a Series (matched by index) or another sequence (matched by position).
-    """
-    roles = {"oracle": oracle, "block": block, "item": item, "replicate": replicate}
-    if isinstance(data, MetricTable):
-        given = [k for k, v in {**roles, "directions": directions}.items() if v is not None]
-        if not given and metrics is None:
-            return data
-        frame, name = data.frame, data.name
-        roles = {k: getattr(data, k) if v is None else v for k, v in roles.items()}
-        directions = {**data.directions, **(directions or {})}
-        metrics = data.metrics if metrics is None else metrics
-        shared: Iterable[str] | None = [m for m in data.oracle_shared if m in metrics]
-    elif isinstance(data, pd.DataFrame):
-        frame, name, shared = data, "table", None
-    else:
-        raise TableError(
-            f"Expected a MetricTable or a pandas DataFrame, got {type(data).__name__}. "
-            "Use metareval.read_table for a file and metareval.load_dataset for an embedded table."
-        )
-    frame = frame.copy()
-    frame.columns = _column_names(frame)
-    columns: dict[str, Any] = {}
-    for role, value in roles.items():
-        columns[role] = (
-            value
-            if value is None or _names(value, frame)
-            else _attach(frame, value, role, metrics=metrics or ())
-        )
-    return MetricTable.from_frame(
-        frame, metrics=metrics, directions=directions, name=name, oracle_shared=shared, **columns
-    )
-
-
-def resolve_directions(
-    metrics: Sequence[str],
-    directions: Mapping[str, str],
-    *,
-    known_columns: Iterable[str],
-) -> dict[str, str]:
-    """Return the direction of every metric, given or known by name; never guess one."""
-    columns = list(known_columns)
-    for metric, direction in directions.items():
-        if metric not in columns:
-            raise unknown_name("column in directions", metric, columns)
-        if direction not in DIRECTIONS:
-            raise TableError(
-                f"The direction of {metric!r} is {direction!r}; it must be 'higher' or 'lower' "
-                "(which values are better)."
-            )
-    out = {}
-    unknown = []
-    for metric in metrics:
-        if metric in directions:
-            out[metric] = directions[metric]
-        elif metric in KNOWN_METRICS:
-            out[metric] = KNOWN_METRICS[metric].direction
-        else:
-            unknown.append(metric)
-    if unknown:
-        shown = ", ".join(repr(m) for m in unknown[:8]) + (" ..." if len(unknown) > 8 else "")
-        example = ", ".join(f"{m!r}: 'higher'" for m in unknown[:2])
-        raise TableError(
-            f"No direction is known for {shown}. Say which values are better with "
-            f"directions={{{example}}} ('higher' or 'lower'). If a column is not a metric, give it "
-            "a role (block, item, replicate, oracle) or name the metrics with metrics=[...]."
-        )
-    return out
-
-
-def name_list(value: Any, argument: str) -> list[Any]:
-    """Return an argument that is a list of names; a single text is not one."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ArgumentError(
-            f"{argument}={value!r}: give a list of names, for example {argument}=[{str(value)!r}]."
-        )
-    return list(value)
-
-
-def _names(value: Any, frame: pd.DataFrame) -> bool:
-    """Say whether a role is given by column name rather than by its values.
-
-    A list of texts as long as the frame names columns only where all of them are columns.
-    """
-    if isinstance(value, (list, tuple)) and len(value) == len(frame):
-        return all(isinstance(v, str) and v in frame.columns for v in value) and len(value) > 0
-    return isinstance(value, str) or (
-        isinstance(value, (list, tuple))
-        and len(value) > 0
-        and all(isinstance(v, str) for v in value)
-        and len(set(value)) == len(value)
-        and len(value) <= 3
-    )
-
-
-def _attach(frame: pd.DataFrame, value: Any, role: str, *, metrics: Sequence[str]) -> str:
-    """Add a role's values as a column of a free name and return that name.
-
-    A Series that is a column of the frame already stands for that column, metrics excepted.
-    """
-    if isinstance(value, pd.DataFrame):
-        raise ArgumentError(
-            f"{role}= got a DataFrame with {value.shape[1]} columns; pass one column, "
-            f"for example {role}=df[{str(value.columns[0]) if value.shape[1] else 'name'!r}]."
-        )
-    if isinstance(value, pd.Series):
-        name = str(value.name) if value.name is not None else role
-        if value.index.equals(frame.index):
-            series = value
-        elif (
-            value.index.is_unique
-            and frame.index.is_unique
-            and len(value) == len(frame)
-            and frame.index.isin(value.index).all()
-        ):
-            series = value.reindex(frame.index)
-        else:
-            raise TableError(
-                f"The {role} Series ({len(value)} values) and the table ({len(frame)} rows) do not "
-                "have the same index, so their rows cannot be matched. Give both the same index, "
-                f"or pass {role}=series.to_numpy() to match by position."
-            )
-    else:
-        name = role
-        array = np.asarray(value, dtype=object if isinstance(value, (list, tuple)) else None)
-        if array.ndim != 1 or len(array) != len(frame):
-            raise TableError(
-                f"{role}= has shape {array.shape}, but the table has {len(frame)} rows: "
-                "one value for each row is needed."
-            )
-        series = pd.Series(array, index=frame.index).infer_objects()
-    names = [str(c) for c in frame.columns]
-    if isinstance(value, pd.Series) and name not in metrics and names.count(name) == 1:
-        column = frame.iloc[:, names.index(name)]
-        if column.equals(series):
-            return name
-    while name in names:
-        name = f"{name}_"
-    frame[name] = series
-    return name
-
-
-def _column_names(frame: pd.DataFrame) -> list[str]:
-    if isinstance(frame.columns, pd.MultiIndex):
-        raise TableError(
-            "The table has several header rows; flatten them to one name for each column."
-        )
-    names = [str(c) for c in frame.columns]
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise TableError(
-                f"Column {name!r} occurs {names.count(name)} times; rename or drop the others."
-            )
-        seen.add(name)
-    return names
-
-
-def _require_column(frame: pd.DataFrame, column: object, role: str) -> None:
-    if not isinstance(column, str) or column not in frame.columns:
-        raise unknown_name(f"{role} column", column, frame.columns)
-
-
-def _role_columns(frame: pd.DataFrame, role: Role | None, kind: str) -> list[str]:
-    columns = [] if role is None else [role] if isinstance(role, str) else name_list(role, kind)
-    for column in columns:
-        _require_column(frame, column, kind)
-    return columns
-
-
-def _refuse_shared_roles(used: Mapping[str, list[str]], oracle: str | None) -> None:
-    owner: dict[str, str] = {oracle: "oracle"} if oracle else {}
-    for role, columns in used.items():
-        for column in columns:
-            if column in owner:
-                raise ArgumentError(
-                    f"Column {column!r} is named both as {owner[column]} and as {role}; "
-                    "a column has one role."
-                )
-            owner[column] = role
-
-
-def _metric_names(
-    frame: pd.DataFrame,
-    metrics: Sequence[str] | None,
-    directions: Mapping[str, str],
-    taken: set[str],
-) -> list[str]:
-    if metrics is not None:
-        names = list(dict.fromkeys(name_list(metrics, "metrics")))
-        for name in names:
-            _require_column(frame, name, "metric")
-            if name in taken:
-                raise ArgumentError(
-                    f"Column {name!r} is named as a metric and has another role; "
-                    "a column has one role."
-                )
-    else:
-        names = [
-            c
-            for c in frame.columns
-            if c not in taken and (c in directions or c in KNOWN_METRICS or looks_numeric(frame[c]))
-        ]
-    if not names:
-        raise TableError(
-            "The table has no metric column: no numeric column is left beside the roles "
-            f"(columns: {', '.join(map(repr, frame.columns)) or 'none'})."
-        )
-    return names
-
-
-def _join_role(data: pd.DataFrame, columns: list[str], role: str) -> str | None:
-    if not columns:
-        return None
-    parts = [label_column(data[c], name=c, role=role) for c in columns]
-    if len(columns) == 1:
-        data[columns[0]] = pd.Series(parts[0], index=data.index, dtype=object)
-        return columns[0]
-    name = " / ".join(columns)
-    while name in data.columns:
-        name = f"{name}_"
-    cells = list(zip(*parts, strict=True))
-    owner: dict[str, tuple[str, ...]] = {}
-    for cell in cells:
-        if owner.setdefault(" / ".join(cell), cell) != cell:
-            raise TableError(
-                f"The {role} columns {', '.join(map(repr, columns))} hold {cell} and "
-                f"{owner[' / '.join(cell)]}, which would get the same joined label. Rename one."
-            )
-    data[name] = pd.Series([" / ".join(c) for c in cells], index=data.index, dtype=object)
-    return name
-
-
-def _refuse_duplicates(data: pd.DataFrame, roles: Mapping[str, str | None]) -> None:
-    if roles["item"] is None or roles["replicate"] is None:
-        return
-    keys = [c for c in (roles["block"], roles["item"], roles["replicate"]) if c is not None]
-    repeated = data.duplicated(keys, keep=False).to_numpy()
-    if repeated.any():
-        first = int(np.flatnonzero(repeated)[0])
-        same = (data[keys] == data[keys].iloc[first]).all(axis=1).to_numpy()
-        rows = ", ".join(row_label(data, int(i)) for i in np.flatnonzero(same)[:5])
-        cell = " / ".join(str(data[k].iloc[first]) for k in keys)
-        raise TableError(
-            f"The cell ({cell}) of ({', '.join(keys)}) stands in rows {rows}; each replicate of an "
-            "item may stand once in a block. Remove the repeats, or add the missing role column."
-        )

@@ -18,7 +18,7 @@ from metareval.auditing import (
 )
 from metareval.auditing.model import Rule, RuleDoc
 from metareval.errors import ArgumentError, unknown_name
-from metareval.table import name_list
+from metareval.validation import name_list
 
 _MODULES = (variation, ties, replicates, blocks, units, values, oracle, claimed)
 

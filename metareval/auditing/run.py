@@ -15,8 +15,9 @@ from metareval.auditing.context import Context
 from metareval.auditing.model import SEVERITIES, Finding
 from metareval.auditing.registry import choose_rules
 from metareval.auditing.wording import count, name
+from metareval.coerce import as_table
 from metareval.results import TEXT_WIDTH, Result
-from metareval.table import MetricTable, as_table
+from metareval.table import MetricTable
 
 _COLUMNS = ("severity", "rule", "message", "advice")
 

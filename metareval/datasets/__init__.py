@@ -12,9 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from metareval.coerce import as_table
 from metareval.errors import LoadError, unknown_name
 from metareval.load import SUFFIXES, as_path, read_table, read_with_roles, shown
-from metareval.table import MetricTable, Role, as_table
+from metareval.table import MetricTable
+from metareval.validation import Role
 
 _CITATION = (
     "Metric Unreliability in Multimodal Machine Unlearning: A Systematic Analysis and Principled "

@@ -16,7 +16,8 @@ from metareval.catalogue import KNOWN_METRICS
 from metareval.errors import ArgumentError, LoadError, TableError
 from metareval.load import as_path, parse_json, read_text, record_problem, shown
 from metareval.results import Result, frame_text, plain, shorten
-from metareval.table import MetricTable, Role, name_list
+from metareval.table import MetricTable
+from metareval.validation import Role, name_list
 
 MAX_RUN_BYTES = 16 * 1024**2
 _REASONS_SHOWN = 5

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metareval.coerce import as_table
 from metareval.design import Design, build_design
 from metareval.progress import track
 from metareval.questions.options import check_options, check_protocol
@@ -22,6 +23,7 @@ from metareval.stats.association import (
     permuted_association,
     undefined_reason,
 )
+from metareval.stats.cells import Statistic
 from metareval.stats.intervals import bounded_interval, percentile_interval
 from metareval.stats.levels import kruskal_wallis
 from metareval.stats.multiplicity import adjust
@@ -34,8 +36,8 @@ from metareval.stats.resample import (
     resampling_pvalue,
     resolve_rng,
 )
-from metareval.stats.statistics import Statistic, get_statistic
-from metareval.table import MetricTable, as_table
+from metareval.stats.statistics import get_statistic
+from metareval.table import MetricTable
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metareval.coerce import as_table
 from metareval.design import build_design
 from metareval.errors import ArgumentError
 from metareval.questions.agreement import bootstrap_matrices
@@ -21,7 +22,7 @@ from metareval.stats.association import association, finite_columns, undefined_r
 from metareval.stats.intervals import percentile_interval
 from metareval.stats.resample import Rng, resolve_rng
 from metareval.stats.statistics import get_statistic
-from metareval.table import MetricTable, as_table
+from metareval.table import MetricTable
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]

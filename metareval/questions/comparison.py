@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metareval.coerce import as_table
 from metareval.design import Design, build_design
 from metareval.progress import track
 from metareval.questions.options import check_options
 from metareval.questions.reliability import last_column_draws, oracle_draws, with_oracle
 from metareval.results import Result
 from metareval.stats.association import association, combine, local_cells
+from metareval.stats.cells import Statistic
 from metareval.stats.intervals import percentile_interval
 from metareval.stats.multiplicity import adjust
 from metareval.stats.normal_theory import steiger, williams
@@ -28,9 +30,9 @@ from metareval.stats.resample import (
     resampling_pvalue,
     resolve_rng,
 )
-from metareval.stats.statistics import Statistic, get_statistic
+from metareval.stats.statistics import get_statistic
 from metareval.stats.swaps import KendallSwaps
-from metareval.table import MetricTable, as_table
+from metareval.table import MetricTable
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]

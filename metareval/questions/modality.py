@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metareval.coerce import as_table
 from metareval.design import Design, build_design
 from metareval.errors import ArgumentError
 from metareval.progress import track
@@ -19,11 +20,12 @@ from metareval.questions.options import check_options, check_protocol
 from metareval.questions.published import published_mean_agreement
 from metareval.results import Result
 from metareval.stats.association import association, combine
+from metareval.stats.cells import Statistic
 from metareval.stats.intervals import bounded_interval
 from metareval.stats.ranks import centred_ranks
 from metareval.stats.resample import DRAWS_AT_ONCE, Rng, resampling_pvalue, resolve_rng
-from metareval.stats.statistics import Statistic, get_statistic
-from metareval.table import MetricTable, as_table
+from metareval.stats.statistics import get_statistic
+from metareval.table import MetricTable
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]

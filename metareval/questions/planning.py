@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from metareval.coerce import as_table
 from metareval.design import build_design
 from metareval.errors import ArgumentError
 from metareval.results import Result
 from metareval.stats import power as planner
 from metareval.stats.resample import check_fraction, count_permutations
-from metareval.table import MetricTable, as_table
+from metareval.table import MetricTable
 
 # More models or tests than anybody has.
 MOST = 10**9

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metareval.coerce import as_table
 from metareval.design import Design, build_design
 from metareval.errors import ArgumentError, unknown_name
 from metareval.progress import track
@@ -24,6 +25,7 @@ from metareval.stats.association import (
     permuted_association,
     undefined_reason,
 )
+from metareval.stats.cells import Statistic
 from metareval.stats.intervals import percentile_interval
 from metareval.stats.multiplicity import adjust
 from metareval.stats.normal_theory import correlation_pvalue
@@ -36,8 +38,8 @@ from metareval.stats.resample import (
     resampling_pvalue,
     resolve_rng,
 )
-from metareval.stats.statistics import Statistic, get_statistic
-from metareval.table import MetricTable, as_table
+from metareval.stats.statistics import get_statistic
+from metareval.table import MetricTable
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]

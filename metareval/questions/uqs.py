@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from metareval.coerce import as_table
 from metareval.design import build_design
 from metareval.errors import ArgumentError, TableError, unknown_name
 from metareval.questions.options import check_options, check_protocol
@@ -25,7 +26,7 @@ from metareval.stats.association import association, undefined_reason
 from metareval.stats.ranks import competition_ranks
 from metareval.stats.resample import Rng, resolve_rng
 from metareval.stats.statistics import get_statistic
-from metareval.table import MetricTable, as_table
+from metareval.table import MetricTable
 
 FloatArray = NDArray[np.float64]
 

@@ -125,11 +125,11 @@ def report(
     ('report.html', True)
     """
     _require()
+    from metareval.coerce import as_table
     from metareval.progress import stage
     from metareval.reporting.analysis import analyse
     from metareval.reporting.page import build_page
     from metareval.reporting.writer import PAGE, make_folder, report_files, write_files
-    from metareval.table import as_table
 
     data = as_table(
         table,

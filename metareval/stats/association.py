@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metareval.errors import unknown_name
+from metareval.stats.cells import CellSums, Statistic
 from metareval.stats.pairs import Pairs
-from metareval.stats.statistics import CellSums, Statistic
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]

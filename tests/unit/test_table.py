@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 import metareval as mr
+from metareval.coerce import as_table
 from metareval.columns import number_column
 from metareval.errors import ArgumentError, MetarevalError, TableError
-from metareval.table import MetricTable, as_table
+from metareval.table import MetricTable
 
 ROLES: dict[str, Any] = {
     "oracle": "distance",

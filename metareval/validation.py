@@ -1,0 +1,174 @@
+"""Checks of a frame before it becomes a table: columns, roles, directions, repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from metareval.catalogue import DIRECTIONS, KNOWN_METRICS
+from metareval.columns import label_column, looks_numeric, row_label
+from metareval.errors import ArgumentError, TableError, unknown_name
+
+Role = str | Sequence[str]
+
+
+def resolve_directions(
+    metrics: Sequence[str],
+    directions: Mapping[str, str],
+    *,
+    known_columns: Iterable[str],
+) -> dict[str, str]:
+    """Return the direction of every metric, given or known by name; never guess one."""
+    columns = list(known_columns)
+    for metric, direction in directions.items():
+        if metric not in columns:
+            raise unknown_name("column in directions", metric, columns)
+        if direction not in DIRECTIONS:
+            raise TableError(
+                f"The direction of {metric!r} is {direction!r}; it must be 'higher' or 'lower' "
+                "(which values are better)."
+            )
+    out = {}
+    unknown = []
+    for metric in metrics:
+        if metric in directions:
+            out[metric] = directions[metric]
+        elif metric in KNOWN_METRICS:
+            out[metric] = KNOWN_METRICS[metric].direction
+        else:
+            unknown.append(metric)
+    if unknown:
+        shown = ", ".join(repr(m) for m in unknown[:8]) + (" ..." if len(unknown) > 8 else "")
+        example = ", ".join(f"{m!r}: 'higher'" for m in unknown[:2])
+        raise TableError(
+            f"No direction is known for {shown}. Say which values are better with "
+            f"directions={{{example}}} ('higher' or 'lower'). If a column is not a metric, give it "
+            "a role (block, item, replicate, oracle) or name the metrics with metrics=[...]."
+        )
+    return out
+
+
+def name_list(value: Any, argument: str) -> list[Any]:
+    """Return an argument that is a list of names; a single text is not one."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ArgumentError(
+            f"{argument}={value!r}: give a list of names, for example {argument}=[{str(value)!r}]."
+        )
+    return list(value)
+
+
+def column_names(frame: pd.DataFrame) -> list[str]:
+    """Return the names of the columns as texts; repeated names are an error."""
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise TableError(
+            "The table has several header rows; flatten them to one name for each column."
+        )
+    names = [str(c) for c in frame.columns]
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise TableError(
+                f"Column {name!r} occurs {names.count(name)} times; rename or drop the others."
+            )
+        seen.add(name)
+    return names
+
+
+def require_column(frame: pd.DataFrame, column: object, role: str) -> None:
+    """Refuse a column that the frame does not have."""
+    if not isinstance(column, str) or column not in frame.columns:
+        raise unknown_name(f"{role} column", column, frame.columns)
+
+
+def role_columns_of(frame: pd.DataFrame, role: Role | None, kind: str) -> list[str]:
+    """Return the columns that make up a role."""
+    columns = [] if role is None else [role] if isinstance(role, str) else name_list(role, kind)
+    for column in columns:
+        require_column(frame, column, kind)
+    return columns
+
+
+def refuse_shared_roles(used: Mapping[str, list[str]], oracle: str | None) -> None:
+    """Refuse a column that is named for two roles."""
+    owner: dict[str, str] = {oracle: "oracle"} if oracle else {}
+    for role, columns in used.items():
+        for column in columns:
+            if column in owner:
+                raise ArgumentError(
+                    f"Column {column!r} is named both as {owner[column]} and as {role}; "
+                    "a column has one role."
+                )
+            owner[column] = role
+
+
+def metric_names_of(
+    frame: pd.DataFrame,
+    metrics: Sequence[str] | None,
+    directions: Mapping[str, str],
+    taken: set[str],
+) -> list[str]:
+    """Return the metric columns: those named, or all numeric ones without another role."""
+    if metrics is not None:
+        names = list(dict.fromkeys(name_list(metrics, "metrics")))
+        for name in names:
+            require_column(frame, name, "metric")
+            if name in taken:
+                raise ArgumentError(
+                    f"Column {name!r} is named as a metric and has another role; "
+                    "a column has one role."
+                )
+    else:
+        names = [
+            c
+            for c in frame.columns
+            if c not in taken and (c in directions or c in KNOWN_METRICS or looks_numeric(frame[c]))
+        ]
+    if not names:
+        raise TableError(
+            "The table has no metric column: no numeric column is left beside the roles "
+            f"(columns: {', '.join(map(repr, frame.columns)) or 'none'})."
+        )
+    return names
+
+
+def join_role(data: pd.DataFrame, columns: list[str], role: str) -> str | None:
+    """Turn the columns of a role into one column of texts, in place, and return its name."""
+    if not columns:
+        return None
+    parts = [label_column(data[c], name=c, role=role) for c in columns]
+    if len(columns) == 1:
+        data[columns[0]] = pd.Series(parts[0], index=data.index, dtype=object)
+        return columns[0]
+    name = " / ".join(columns)
+    while name in data.columns:
+        name = f"{name}_"
+    cells = list(zip(*parts, strict=True))
+    owner: dict[str, tuple[str, ...]] = {}
+    for cell in cells:
+        if owner.setdefault(" / ".join(cell), cell) != cell:
+            raise TableError(
+                f"The {role} columns {', '.join(map(repr, columns))} hold {cell} and "
+                f"{owner[' / '.join(cell)]}, which would get the same joined label. Rename one."
+            )
+    data[name] = pd.Series([" / ".join(c) for c in cells], index=data.index, dtype=object)
+    return name
+
+
+def refuse_duplicates(data: pd.DataFrame, roles: Mapping[str, str | None]) -> None:
+    """Refuse a table in which a replicate of an item stands twice in a block."""
+    if roles["item"] is None or roles["replicate"] is None:
+        return
+    keys = [c for c in (roles["block"], roles["item"], roles["replicate"]) if c is not None]
+    repeated = data.duplicated(keys, keep=False).to_numpy()
+    if repeated.any():
+        first = int(np.flatnonzero(repeated)[0])
+        same = (data[keys] == data[keys].iloc[first]).all(axis=1).to_numpy()
+        rows = ", ".join(row_label(data, int(i)) for i in np.flatnonzero(same)[:5])
+        cell = " / ".join(str(data[k].iloc[first]) for k in keys)
+        raise TableError(
+            f"The cell ({cell}) of ({', '.join(keys)}) stands in rows {rows}; each replicate of an "
+            "item may stand once in a block. Remove the repeats, or add the missing role column."
+        )

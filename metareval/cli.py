@@ -124,7 +124,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = command("clusters", _clusters, "group metrics, and say which groups oppose each other")
     _table_options(sub)
-    sub.add_argument("--clusters", type=int, metavar="N", help="default: by silhouette")
+    sub.add_argument(
+        "--clusters",
+        dest="n_clusters",
+        type=int,
+        metavar="N",
+        help="default: by silhouette",
+    )
     _estimate_options(sub, statistic="kendall", protocol=False)
     _draw_options(sub)
 
@@ -319,54 +325,29 @@ def _findings(result: Any) -> str:
     return "\n".join(lines)
 
 
+def _ask(question: Callable[..., Any], options: argparse.Namespace, *further: str) -> Any:
+    """Ask a question about the table with the options that such questions share."""
+    chosen = {name: getattr(options, name) for name in ("statistic", "estimate", *further)}
+    return question(_table(options), n_resamples=options.resamples, rng=options.seed, **chosen)
+
+
 def _agreement(options: argparse.Namespace) -> int:
-    result = mr.agreement(
-        _table(options),
-        statistic=options.statistic,
-        estimate=options.estimate,
-        protocol=options.protocol,
-        n_resamples=options.resamples,
-        rng=options.seed,
-    )
-    return _show(result, options)
+    return _show(_ask(mr.agreement, options, "protocol"), options)
 
 
 def _clusters(options: argparse.Namespace) -> int:
-    result = mr.cluster_metrics(
-        _table(options),
-        n_clusters=options.clusters,
-        statistic=options.statistic,
-        estimate=options.estimate,
-        n_resamples=options.resamples,
-        rng=options.seed,
-    )
+    result = _ask(mr.cluster_metrics, options, "n_clusters")
     opposition = "" if result.opposition.empty else f"\n\n{_text(result.opposition)}"
     _print(result.to_dict() if options.json else None, f"{result!r}{opposition}")
     return EXIT_OK
 
 
 def _reliability(options: argparse.Namespace) -> int:
-    result = mr.reliability(
-        _table(options),
-        statistic=options.statistic,
-        estimate=options.estimate,
-        protocol=options.protocol,
-        unit=options.unit,
-        n_resamples=options.resamples,
-        rng=options.seed,
-    )
-    return _show(result, options)
+    return _show(_ask(mr.reliability, options, "protocol", "unit"), options)
 
 
 def _compare(options: argparse.Namespace) -> int:
-    result = mr.compare_metrics(
-        _table(options),
-        statistic=options.statistic,
-        estimate=options.estimate,
-        n_resamples=options.resamples,
-        rng=options.seed,
-    )
-    return _show(result, options)
+    return _show(_ask(mr.compare_metrics, options), options)
 
 
 def _transforms(options: argparse.Namespace) -> dict[str, str] | None:

@@ -26,7 +26,6 @@ class CalibratedPairwiseAccuracy(Statistic):
     name = "acc_eq_calibrated"
     title = "pairwise accuracy with calibrated ties"
     bounds = (0.0, 1.0)
-    null = 0.5
     symmetric = False
 
     def weighted(

@@ -49,7 +49,6 @@ class Statistic:
     name: ClassVar[str]
     title: ClassVar[str]
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    null: ClassVar[float] = 0.0
     symmetric: ClassVar[bool] = True
     #: Stratified over cells as a ratio of sums, or as a correlation of values centred in cells.
     centres: ClassVar[bool] = False

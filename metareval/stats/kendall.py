@@ -155,7 +155,6 @@ class PairwiseAccuracy(KendallB):
     name = "acc_eq"
     title = "pairwise accuracy with ties (acc_eq)"
     bounds = (0.0, 1.0)
-    null = 0.5
     _signs_suffice = False
 
     def _observed(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:

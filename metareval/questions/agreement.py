@@ -33,6 +33,7 @@ from metareval.stats.resample import (
     Permutations,
     Rng,
     bootstrap_weights,
+    draw_seed,
     resampling_pvalue,
     resolve_rng,
 )
@@ -314,7 +315,7 @@ def _intervals(
     low, high = np.full((k, k), np.nan), np.full((k, k), np.nan)
     share = np.zeros((k, k))
     total, gaps = np.zeros(n_resamples), np.zeros(n_resamples)
-    seed = rng.integers(0, 2**32, size=4).tolist()
+    seed = draw_seed(rng)
     step = max(1, DRAWS_HELD // n_resamples)
     for start in range(0, len(wanted), step):
         part = wanted[start : start + step]

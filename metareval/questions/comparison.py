@@ -15,7 +15,7 @@ from metareval.coerce import as_table
 from metareval.design import Design, build_design
 from metareval.progress import track
 from metareval.questions.options import check_options
-from metareval.questions.reliability import last_column_draws, oracle_draws, with_oracle
+from metareval.questions.reliability import last_column_draws, with_oracle
 from metareval.results import Result
 from metareval.stats.association import association, combine, local_cells
 from metareval.stats.cells import Statistic
@@ -27,6 +27,7 @@ from metareval.stats.resample import (
     Rng,
     UnitSwaps,
     check_fraction,
+    draw_seed,
     resampling_pvalue,
     resolve_rng,
 )
@@ -170,9 +171,21 @@ def compare_metrics(
     columns = with_oracle(design, chosen)
     matrix = association(columns, cells, chosen, estimate)[0]
     rho = matrix[:-1, -1]
-    seed = generator.integers(0, 2**32, size=4).tolist()
+    seed = draw_seed(generator)
+
+    def draws_of(part: FloatArray) -> FloatArray:
+        return last_column_draws(
+            part,
+            design.layout,
+            cells,
+            chosen,
+            estimate,
+            n_resamples,
+            np.random.default_rng(seed),
+        )
+
     complete = not np.isnan(columns).any()
-    draws = oracle_draws(design, cells, chosen, estimate, n_resamples, np.random.default_rng(seed))
+    draws = draws_of(columns) if complete else np.empty((0, 0))
     k = len(data.metrics)
     pairs = [(a, b) for a in range(k) for b in range(a + 1, k)]
     records = []
@@ -184,20 +197,13 @@ def compare_metrics(
         record["n_units"] = len(np.unique(design.layout.unit[keep]))
         record["reason"] = "undefined_reliability" if np.isnan(rho[[a, b]]).any() else ""
         if not record["reason"]:
-            pair, pair_draws = matrix[np.ix_([a, b, k], [a, b, k])], draws[:, [a, b]]
-            if not complete:
+            if complete:
+                pair, pair_draws = matrix[np.ix_([a, b, k], [a, b, k])], draws[:, [a, b]]
+            else:
                 # All of a comparison rests on the rows that have both metrics and the oracle.
                 shared = np.where(keep[:, None], columns[:, [a, b, k]], np.nan)
                 pair = association(shared, cells, chosen, estimate)[0]
-                pair_draws = last_column_draws(
-                    shared,
-                    design.layout,
-                    cells,
-                    chosen,
-                    estimate,
-                    n_resamples,
-                    np.random.default_rng(seed),
-                )
+                pair_draws = draws_of(shared)
             record["reason"] = "undefined_reliability" if np.isnan(pair[:2, 2]).any() else ""
         if not record["reason"]:
             interval = percentile_interval(
@@ -262,7 +268,8 @@ def _paired_pvalue(
         values[cell, 0] = centred_ranks(values[cell, 0])
         values[cell, 1] = centred_ranks(values[cell, 1])
     _, unit = np.unique(design.layout.unit[keep], return_inverse=True)
-    swaps = UnitSwaps(int(unit.max()) + 1 if len(unit) else 0, n_resamples, rng)
+    n_units = int(unit.max()) + 1 if len(unit) else 0
+    swaps = UnitSwaps(n_units, n_resamples, rng, per_draw=values.size)
 
     x, z, y = values.T
     kendall = KendallSwaps(x, z, y, unit, rows, estimate) if statistic.name == "kendall" else None

@@ -23,7 +23,13 @@ from metareval.stats.association import association, combine
 from metareval.stats.cells import Statistic
 from metareval.stats.intervals import bounded_interval
 from metareval.stats.ranks import centred_ranks
-from metareval.stats.resample import DRAWS_AT_ONCE, Rng, resampling_pvalue, resolve_rng
+from metareval.stats.resample import (
+    Layout,
+    Permutations,
+    Rng,
+    resampling_pvalue,
+    resolve_rng,
+)
 from metareval.stats.statistics import get_statistic
 from metareval.table import MetricTable
 
@@ -201,21 +207,17 @@ def compare_agreement(
     values = [association(d.x, c, chosen, estimate)[0] for d, c in zip(designs, cells, strict=True)]
     above = np.triu(np.ones((len(shared), len(shared)), dtype=bool), 1)
     both = above & ~np.isnan(values[0]) & ~np.isnan(values[1])
+    common |= {
+        "statistic": statistic,
+        "estimator": estimate,
+        "confidence": confidence,
+        "n_resamples": n_resamples,
+    }
     if not both.any():
-        return AgreementDifference(
-            a=math.nan,
-            b=math.nan,
-            difference=math.nan,
-            low=math.nan,
-            high=math.nan,
-            pvalue=math.nan,
-            statistic=statistic,
-            estimator=estimate,
-            confidence=confidence,
-            n_resamples=n_resamples,
-            reason="no_shared_pair",
-            **common,
+        undefined: dict[str, Any] = dict.fromkeys(
+            ("a", "b", "difference", "low", "high", "pvalue"), math.nan
         )
+        return AgreementDifference(**undefined, reason="no_shared_pair", **common)
     ends = []
     for design, within in zip(designs, cells, strict=True):
         parts = bootstrap_matrices(
@@ -227,7 +229,7 @@ def compare_agreement(
         low_a - high_b, high_a - low_b, open_a | open_b, confidence=confidence
     )
     means = [float(v[both].mean()) for v in values]
-    null = _exchanged(designs, chosen, estimate, both, n_resamples, generator)
+    null, exact = _exchanged(designs, chosen, estimate, both, n_resamples, generator)
     names = list(shared)
     return AgreementDifference(
         a=means[0],
@@ -235,11 +237,7 @@ def compare_agreement(
         difference=means[0] - means[1],
         low=float(interval.low),
         high=float(interval.high),
-        pvalue=resampling_pvalue(means[0] - means[1], null, exact=False),
-        statistic=statistic,
-        estimator=estimate,
-        confidence=confidence,
-        n_resamples=n_resamples,
+        pvalue=resampling_pvalue(means[0] - means[1], null, exact=exact),
         pairs=tuple((names[i], names[j]) for i, j in np.argwhere(both)),
         **common,
     )
@@ -269,33 +267,38 @@ def _exchanged(
     both: NDArray[np.bool_],
     n_resamples: int,
     rng: np.random.Generator,
-) -> FloatArray:
-    """Differences in mean agreement when whole units trade places between the tables."""
+) -> tuple[FloatArray, bool]:
+    """Differences in mean agreement when whole units trade places between the tables.
+
+    Also says whether every exchange was listed.
+    """
     ranks = np.concatenate([_scaled_ranks(d, estimate) for d in designs])
     cut = len(designs[0].x)
-    units = [
-        rows + shift
-        for d, shift in zip(designs, (0, cut), strict=True)
-        for rows in d.layout.unit_rows()
-    ]
-    sizes = np.array([len(u) for u in units])
+    first, second = (d.layout.unit for d in designs)
+    unit = np.concatenate([first, second + first.max() + 1])
+    # Under the null hypothesis the blocks of both tables are one, and units meet row by row.
+    layout = Layout(np.zeros(len(unit), dtype=np.intp), unit, _rows_in_order(designs))
+    perms = Permutations(layout, n_resamples, rng, per_draw=ranks.size)
     cells = [d.cells(estimate, replicates=True) for d in designs]
     out = []
-    starts = range(0, n_resamples, DRAWS_AT_ONCE)
-    for start in track(starts, total=len(starts), label="exchanges"):
-        many = min(DRAWS_AT_ONCE, n_resamples - start)
-        source = np.tile(np.arange(len(ranks), dtype=np.intp), (many, 1))
-        for size in np.unique(sizes):
-            members = np.stack([units[u] for u in np.flatnonzero(sizes == size)])
-            order = rng.permuted(np.tile(np.arange(len(members)), (many, 1)), axis=1)
-            for position, target in enumerate(members):
-                source[:, target] = members[order[:, position]]
+    for source in track(perms, total=perms.count, label="exchanges"):
         tables = ranks[source]
         sides = [
             _mean_of_pairs(combine(statistic.batch(part, c), statistic, estimate), both)
             for part, c in zip((tables[:, :cut], tables[:, cut:]), cells, strict=True)
         ]
         out.append(sides[0] - sides[1])
+    return np.concatenate(out), perms.exact
+
+
+def _rows_in_order(designs: list[Design]) -> IntArray:
+    """Number the rows of each unit in the order of its slots, whatever the slots are called."""
+    out = []
+    for design in designs:
+        slot = np.empty(len(design.x), dtype=np.intp)
+        for rows in design.layout.unit_rows():
+            slot[rows] = np.arange(len(rows))
+        out.append(slot)
     return np.concatenate(out)
 
 

@@ -239,10 +239,12 @@ def reliability(
         return published_reliability(data)
     design = build_design(data, oracle=True, unit=unit)
     cells = design.cells(estimate, replicates=False)
-    value, interval_low, interval_high, undefined = _estimate_with_interval(
-        design, cells, chosen, estimate, confidence, n_resamples, generator
-    )
     columns = with_oracle(design, chosen)
+    value = association(columns, cells, chosen, estimate)[0, :-1, -1]
+    draws = last_column_draws(
+        columns, design.layout, cells, chosen, estimate, n_resamples, generator
+    )
+    interval = percentile_interval(draws, confidence=confidence, bounds=chosen.bounds)
     records = []
     exact = True
     for a in range(len(data.metrics)):
@@ -259,9 +261,9 @@ def reliability(
         }
         if not math.isnan(value[a]):
             record |= {
-                "low": interval_low[a],
-                "high": interval_high[a],
-                "undefined_draws": undefined[a],
+                "low": interval.low[a],
+                "high": interval.high[a],
+                "undefined_draws": interval.undefined[a],
             }
             if test == "t":
                 record["pvalue"] = correlation_pvalue(value[a], record["n_rows"])
@@ -308,20 +310,6 @@ def with_oracle(design: Design, statistic: Statistic) -> FloatArray:
     return finite_columns(np.column_stack([design.x, design.y]), statistic)
 
 
-def oracle_draws(
-    design: Design,
-    cells: Sequence[IntArray],
-    statistic: Statistic,
-    estimate: str,
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> FloatArray:
-    """Return each metric's correlation with the oracle in every bootstrap draw, shape (b, k)."""
-    return last_column_draws(
-        with_oracle(design, statistic), design.layout, cells, statistic, estimate, n_resamples, rng
-    )
-
-
 def last_column_draws(
     columns: FloatArray,
     layout: Layout,
@@ -341,21 +329,6 @@ def last_column_draws(
             for part in track(weights, total=n_resamples, label="bootstrap")
         ]
     )
-
-
-def _estimate_with_interval(
-    design: Design,
-    cells: Sequence[IntArray],
-    statistic: Statistic,
-    estimate: str,
-    confidence: float,
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    value = association(with_oracle(design, statistic), cells, statistic, estimate)[0, :-1, -1]
-    draws = oracle_draws(design, cells, statistic, estimate, n_resamples, rng)
-    interval = percentile_interval(draws, confidence=confidence, bounds=statistic.bounds)
-    return value, interval.low, interval.high, interval.undefined
 
 
 def _permutation_pvalue(

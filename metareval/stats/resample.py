@@ -39,16 +39,22 @@ def resolve_rng(rng: Rng) -> np.random.Generator:
     )
 
 
-def _portions(n: int, count: int) -> Iterator[tuple[int, int]]:
+def portions(n: int, count: int) -> Iterator[tuple[int, int]]:
     """Yield (start, size) of the portions in which draws of n numbers each are made."""
     step = max(1, min(DRAWS_AT_ONCE, NUMBERS_AT_ONCE // max(n, 1)))
     for start in range(0, count, step):
         yield start, min(step, count - start)
 
 
-def _streams(rng: np.random.Generator, many: int) -> list[np.random.Generator]:
+def draw_seed(rng: np.random.Generator) -> list[int]:
+    """Draw a seed, from which a generator can make the same draws again."""
+    seed: list[int] = rng.integers(0, 2**32, size=4).tolist()
+    return seed
+
+
+def streams(rng: np.random.Generator, many: int) -> list[np.random.Generator]:
     """Return a generator for each block, so that no portion's size changes what a block draws."""
-    return [np.random.default_rng(rng.integers(0, 2**32, size=4).tolist()) for _ in range(many)]
+    return [np.random.default_rng(draw_seed(rng)) for _ in range(many)]
 
 
 def check_resamples(n_resamples: int) -> int:
@@ -151,12 +157,12 @@ def bootstrap_weights(
     single = len(units) == len(position)
     blocks = layout.block if single else layout.block[first]
     members = [np.flatnonzero(blocks == b) for b in np.unique(blocks)]
-    streams = _streams(rng, len(members))
-    for _, size in _portions(max(len(position), per_draw), n_resamples):
+    generators = streams(rng, len(members))
+    for _, size in portions(max(len(position), per_draw), n_resamples):
         # A row of all draws lies together in memory: kernels run along the draws.
         weights = np.empty((len(units), size), dtype=np.float32)
-        for m, stream in zip(members, streams, strict=True):
-            counts = _draw_counts(len(m), size, stream)
+        for m, generator in zip(members, generators, strict=True):
+            counts = _draw_counts(len(m), size, generator)
             if len(members) == 1:
                 weights = counts
             else:
@@ -194,6 +200,8 @@ class Permutations:
     n_resamples : int
         Permutations to draw where they cannot all be listed.
     rng : Generator
+    per_draw : int
+        Numbers that the caller makes of each permutation; see :func:`bootstrap_weights`.
 
     Attributes
     ----------
@@ -204,8 +212,11 @@ class Permutations:
         Number of permutations.
     """
 
-    def __init__(self, layout: Layout, n_resamples: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, layout: Layout, n_resamples: int, rng: np.random.Generator, *, per_draw: int = 0
+    ) -> None:
         self._n = len(layout.unit)
+        self._per_draw = max(self._n, per_draw)
         self._classes = [np.stack(c) for c in layout.exchange_classes() if len(c) > 1]
         total = count_permutations(layout)
         self._shuffled = (
@@ -215,7 +226,7 @@ class Permutations:
         )
         self.exact = total <= max(n_resamples, EXACT_LIMIT) and not self._shuffled
         self.count = total if self.exact else n_resamples
-        self._seed = rng.integers(0, 2**32, size=4).tolist()
+        self._seed = draw_seed(rng)
 
     def __iter__(self) -> Iterator[IntArray]:
         """Yield arrays, a row for each permutation: the row from which each row takes its value."""
@@ -223,17 +234,17 @@ class Permutations:
 
     def _drawn(self) -> Iterator[IntArray]:
         many = len(self._classes) + len(self._shuffled)
-        streams = _streams(np.random.default_rng(self._seed), many)
-        for _, size in _portions(self._n, self.count):
+        generators = streams(np.random.default_rng(self._seed), many)
+        for _, size in portions(self._per_draw, self.count):
             rows = self._identity(size)
-            for members, rng in zip(self._classes, streams[: len(self._classes)], strict=True):
+            for members, rng in zip(self._classes, generators[: len(self._classes)], strict=True):
                 if members.shape[1] == 1:
                     single = np.tile(members[:, 0], (len(rows), 1))
                     rows[:, members[:, 0]] = rng.permuted(single, axis=1, out=single)
                     continue
                 order = np.tile(np.arange(len(members), dtype=np.intp), (len(rows), 1))
                 _place(rows, members, rng.permuted(order, axis=1, out=order))
-            for unit, rng in zip(self._shuffled, streams[len(self._classes) :], strict=True):
+            for unit, rng in zip(self._shuffled, generators[len(self._classes) :], strict=True):
                 rows[:, unit] = rng.permuted(rows[:, unit], axis=1)
             yield rows
 
@@ -243,7 +254,7 @@ class Permutations:
             for c in self._classes
         ]
         sizes = tuple(len(order) for order in orders)
-        for start, size in _portions(self._n, self.count):
+        for start, size in portions(self._per_draw, self.count):
             rows = self._identity(size)
             number = np.arange(start, start + len(rows))
             chosen = np.unravel_index(number, sizes) if sizes else ()
@@ -269,6 +280,8 @@ class UnitSwaps:
     n_resamples : int
         Choices to draw where they cannot all be listed.
     rng : Generator
+    per_draw : int
+        Numbers that the caller makes of each choice; see :func:`bootstrap_weights`.
 
     Attributes
     ----------
@@ -279,15 +292,18 @@ class UnitSwaps:
         Number of choices.
     """
 
-    def __init__(self, n_units: int, n_resamples: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, n_units: int, n_resamples: int, rng: np.random.Generator, *, per_draw: int = 0
+    ) -> None:
         self.n_units = n_units
+        self._per_draw = max(n_units, per_draw)
         self.exact = n_units < 60 and 2**n_units <= max(n_resamples, EXACT_LIMIT)
         self.count = 2**n_units if self.exact else n_resamples
         self._rng = rng
 
     def __iter__(self) -> Iterator[NDArray[np.bool_]]:
         """Yield arrays, a row for each choice: whether the unit is swapped."""
-        for start, size in _portions(self.n_units, self.count):
+        for start, size in portions(self._per_draw, self.count):
             if self.exact:
                 number = np.arange(start, start + size)[:, None]
                 yield ((number >> np.arange(self.n_units)) & 1).astype(bool)

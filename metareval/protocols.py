@@ -29,7 +29,7 @@ class Sample:
     sample_id : str
         Unique within the benchmark.
     subject_id : str
-        Who or what the question is about; no subject is in two splits.
+        Who or what the question is about: the unit by which splits are separated.
     question : str
         The question alone; a backend adds its own prompt. A classifier ignores it.
     answer : str
@@ -205,8 +205,11 @@ class Benchmark(Protocol):
         """Return the samples of each split.
 
         ``forget`` and ``retain`` must be there; ``nonmember`` (held out from training) and
-        ``test`` where the benchmark has them. No subject is in two splits, every sample id is
-        used once, and two calls return the same.
+        ``test`` where the benchmark has them. No subject is in two splits, with one exception:
+        ``nonmember`` may hold other questions about subjects of ``forget``, or other pictures of
+        them, that were never trained. Members and non-members of the same subjects differ in
+        nothing but the training, which is what a membership attack needs. Every sample id is used
+        once, and two calls return the same.
         """
 
 

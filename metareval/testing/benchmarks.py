@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from metareval.observations import SPLITS
 from metareval.protocols import Benchmark, Sample
 from metareval.testing.rules import check_protocol, failed, raised, shown
@@ -19,7 +21,8 @@ def check_benchmark(
 
     The rules: ``protocol``, ``splits`` (known names, the required ones there and not empty),
     ``samples`` (all of them ``Sample``, their texts are texts and not empty), ``unique ids``,
-    ``subjects`` (none in two splits) and ``deterministic`` (two calls give the same).
+    ``subjects`` (none in two splits, but for ``nonmember`` with other questions or pictures of
+    subjects of ``forget``) and ``deterministic`` (two calls give the same).
 
     Parameters
     ----------
@@ -150,15 +153,39 @@ def _check_ids(what: str, splits: Mapping[str, Sequence[Sample]]) -> None:
 
 def _check_subjects(what: str, splits: Mapping[str, Sequence[Sample]]) -> None:
     seen: dict[str, str] = {}
-    for split, samples in splits.items():
-        for sample in samples:
+    trained: dict[tuple[str, str], list[Sample]] = {}
+    for sample in splits.get("forget", ()):
+        trained.setdefault((sample.subject_id, sample.question), []).append(sample)
+    # The split that may share subjects comes last, whatever the order of the mapping.
+    for split in sorted(splits, key=lambda s: s == "nonmember"):
+        for sample in splits[split]:
             before = seen.setdefault(sample.subject_id, split)
-            if before != split:
+            if before == split:
+                continue
+            if (before, split) != ("forget", "nonmember"):
                 raise failed(
                     what,
                     "subjects",
                     found=f"the subject {shown(sample.subject_id)} in {before} and in {split}",
-                    expected="every subject in one split",
+                    expected="every subject in one split; nonmember alone may ask about subjects "
+                    "of forget",
                     mend="Split by subject, not by question: what is forgotten about a subject in "
                     "one split would be retained in the other.",
                 )
+            for member in trained.get((sample.subject_id, sample.question), ()):
+                if _same_image(member.image, sample.image):
+                    raise failed(
+                        what,
+                        "subjects",
+                        found=f"the question {shown(sample.question)} about the subject "
+                        f"{shown(sample.subject_id)}, with the same picture, in forget and in "
+                        "nonmember",
+                        expected="questions or pictures in nonmember that no model was trained on",
+                        mend="Leave it out of one of the two.",
+                    )
+
+
+def _same_image(one: Any, other: Any) -> bool:
+    if one is None or other is None or one is other:
+        return one is other
+    return np.array_equal(np.asarray(one), np.asarray(other))

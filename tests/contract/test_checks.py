@@ -312,6 +312,23 @@ WRONG_BENCHMARKS: dict[str, Any] = {
     "samples  ": benchmark({"forget": [A], "retain": [replace(B, sample_id=2)]}),  # type: ignore[arg-type]
     "unique ids": benchmark({"forget": [A], "retain": [replace(B, sample_id="1")]}),
     "subjects": benchmark({"forget": [A], "retain": [replace(B, subject_id="ada")]}),
+    "subjects ": benchmark(
+        {"nonmember": [replace(B, sample_id="3")], "forget": [A], "retain": [B]}
+    ),
+    "subjects  ": benchmark(
+        {"forget": [A], "retain": [B], "test": [replace(A, sample_id="3", question="Age?")]}
+    ),
+    # The same question about the same picture was trained.
+    "subjects   ": benchmark(
+        {"forget": [A], "retain": [B], "nonmember": [replace(A, sample_id="3")]}
+    ),
+    "subjects    ": benchmark(
+        {
+            "forget": [replace(A, image=np.zeros((2, 2, 3)))],
+            "retain": [B],
+            "nonmember": [replace(A, sample_id="3", image=np.zeros((2, 2, 3)))],
+        }
+    ),
     "deterministic": Shuffled(),
 }
 
@@ -320,6 +337,17 @@ WRONG_BENCHMARKS: dict[str, Any] = {
 def test_wrong_benchmarks(rule: str) -> None:
     with pytest.raises(CheckFailed, match=f"breaks the rule '{rule.strip()}'"):
         check_benchmark(WRONG_BENCHMARKS[rule])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"question": "How old is this person?"}, {"image": np.ones((2, 2, 3))}],
+    ids=["question", "picture"],
+)
+def test_nonmembers_may_be_about_subjects_to_forget(other: dict[str, Any]) -> None:
+    member = replace(A, image=np.zeros((2, 2, 3)))
+    nonmember = replace(member, sample_id="3", **other)
+    check_benchmark(benchmark({"nonmember": [nonmember], "forget": [member], "retain": [B]}))
 
 
 # What the checks draw from

@@ -132,8 +132,13 @@ class Metric(Protocol):
 class Backend(Protocol):
     """Runs checkpoints of one kind of model, and records what they do.
 
-    Import heavy packages inside the methods, so that listing plug-ins stays fast and a missing
-    package is reported with its name.
+    The module of a backend is imported when it is asked for by name; listing imports nothing. A
+    package that is missing then is reported with its name.
+
+    Two further methods are used where a backend has them. ``fingerprint(checkpoint, base)`` returns
+    a text that changes when the checkpoint does, so that stored observations of another state are
+    not taken for it. ``weight_distance(checkpoint, oracle, *, base=None)`` returns a distance of
+    weights, for ``distance="weights"`` of :func:`metareval.evaluate`.
     """
 
     @property

@@ -28,12 +28,15 @@ class Encoded:
         The gold answer as it continues the prompt.
     pixels : Tensor, shape (channels, height, width), optional
         The image; the same object for samples that share an image.
+    features : Tensor, shape (tokens, width), optional
+        What the language model sees of the image, where it has been computed already.
     """
 
     sample: Sample
     prompt: list[int]
     gold: list[int]
     pixels: Tensor | None
+    features: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.gold)
@@ -59,6 +62,8 @@ class Batch:
         Tokens of each gold answer.
     pixels : Tensor, shape (images, channels, height, width), optional
         Every distinct image once.
+    features : Tensor, shape (images, tokens, width), optional
+        In place of pixels, where they have been computed already.
     image_of : Tensor of int, shape (batch,), optional
         Which image belongs to each sample.
     """
@@ -69,6 +74,7 @@ class Batch:
     width: int
     gold_counts: list[int]
     pixels: Tensor | None
+    features: Tensor | None
     image_of: Tensor | None
 
     @property
@@ -142,7 +148,12 @@ def collate(
         ids[row, start:stop] = [*s.prompt, *s.gold]
         mask[row, start:stop] = 1
     positions = np.maximum(mask.cumsum(axis=1) - 1, 0)
-    pixels, image_of = _distinct_images(samples)
+    images, image_of = _distinct_images(samples)
+    pixels = features = None
+    if images and images[0].features is not None:
+        features = torch.stack([image.features for image in images if image.features is not None])
+    elif images:
+        pixels = torch.stack([image.pixels for image in images if image.pixels is not None])
     return Batch(
         ids=torch.from_numpy(ids).to(device),
         mask=torch.from_numpy(mask).to(device),
@@ -150,23 +161,19 @@ def collate(
         width=width,
         gold_counts=[len(s.gold) for s in samples],
         pixels=None if pixels is None else pixels.to(device=device, dtype=dtype),
-        image_of=None if image_of is None else image_of.to(device),
+        features=features,
+        image_of=torch.tensor(image_of, device=device) if images else None,
     )
 
 
-def _distinct_images(samples: Sequence[Encoded]) -> tuple[Tensor | None, Tensor | None]:
-    images = [s.pixels for s in samples]
-    present = [image for image in images if image is not None]
-    if not present:
-        return None, None
-    if len(present) != len(images):
+def _distinct_images(samples: Sequence[Encoded]) -> tuple[list[Encoded], list[int]]:
+    """Return a sample for each distinct image, and the number of each sample's image."""
+    with_image = [s for s in samples if s.pixels is not None]
+    if with_image and len(with_image) != len(samples):
         raise ValueError("A batch holds samples with an image, or samples without, not both.")
-    numbers: dict[int, int] = {}
-    for image in present:
-        numbers.setdefault(id(image), len(numbers))
-    firsts = {numbers[id(image)]: image for image in reversed(present)}
-    stacked = torch.stack([firsts[i] for i in range(len(numbers))])
-    return stacked, torch.tensor([numbers[id(image)] for image in present])
+    firsts: dict[int, tuple[int, Encoded]] = {}
+    numbers = [firsts.setdefault(id(s.pixels), (len(firsts), s))[0] for s in with_image]
+    return [s for _, s in firsts.values()], numbers
 
 
 def _brief(value: object) -> str:

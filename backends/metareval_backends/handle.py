@@ -71,9 +71,11 @@ def _versions() -> dict[str, str]:
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Run without dropout and gradients, and put the model's mode back afterwards."""
     was_training = model.training
-    model.eval()
+    if was_training:
+        model.eval()
     try:
         with torch.inference_mode():
             yield
     finally:
-        model.train(was_training)
+        if was_training:
+            model.train()

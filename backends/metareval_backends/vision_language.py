@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from metareval.errors import LoadError, ObservationError, unknown_name
@@ -22,6 +24,9 @@ from metareval_backends.fused import Decoder, Seen, fused_pass
 from metareval_backends.handle import LoadedModel, evaluating
 from metareval_backends.images import rgb_image
 from metareval_backends.loading import load_weights, resolve_device, resolve_dtype
+
+# What images look like to the language model is kept for a split up to this size.
+MOST_FEATURE_BYTES = 2**30
 
 
 class VisionLanguageBackend(ABC):
@@ -214,10 +219,12 @@ class VisionLanguageBackend(ABC):
     def embed(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the inputs of the language model, with the images in their places."""
         embeds: Tensor = model.get_input_embeddings()(batch.ids)  # type: ignore[operator]
-        if batch.pixels is None or batch.image_of is None:
+        features = batch.features
+        if features is None and batch.pixels is not None:
+            features = self.image_features(model, batch.pixels)
+        if features is None:
             return embeds
         token, _ = self.image_tokens(model)
-        features = self.image_features(model, batch.pixels)
         features = features.to(device=embeds.device, dtype=embeds.dtype)[batch.image_of]
         return embeds.masked_scatter((batch.ids == token)[..., None], features)
 
@@ -290,17 +297,19 @@ class VisionLanguageBackend(ABC):
         with evaluating(model.model):
             seen = in_batches(
                 partial(self._see, model, module, stops),
-                encoded,
+                self._with_features(model, encoded, batch_size),
                 length=_sort_key,
                 batch_size=batch_size,
                 label=f"observe {split}",
             )
-        decode = model.processor.tokenizer.decode
+        answers = model.processor.tokenizer.batch_decode(
+            [s.answer for s in seen], skip_special_tokens=True
+        )
         return Observations(
             split=split,
             sample_ids=tuple(s.sample_id for s in samples),
             gold=tuple(s.answer for s in samples),
-            answers=tuple(decode(s.answer, skip_special_tokens=True).strip() for s in seen),
+            answers=tuple(answer.strip() for answer in answers),
             token_logprobs=np.concatenate([s.token_logprobs for s in seen]),
             token_counts=np.array([len(s.token_logprobs) for s in seen]),
             next_logprobs=np.stack([s.next_logprobs for s in seen]),
@@ -308,6 +317,25 @@ class VisionLanguageBackend(ABC):
             layer=layer_name,
             provenance=model.describe(self.name),
         )
+
+    def _with_features(
+        self, loaded: LoadedModel, samples: list[Encoded], batch_size: int | None
+    ) -> list[Encoded]:
+        """Look at images that several samples share once, if the result fits into memory."""
+        images = list({id(s.pixels): s.pixels for s in samples if s.pixels is not None}.values())
+        width = loaded.model.get_input_embeddings().weight.shape[1]  # type: ignore[operator]
+        _, count = self.image_tokens(loaded.model)
+        size = len(images) * count * width * loaded.dtype.itemsize
+        if len(images) == len(samples) or size > MOST_FEATURE_BYTES:
+            return samples
+
+        def look(chosen: list[Tensor]) -> list[Tensor]:
+            pixels = torch.stack(chosen).to(device=loaded.device, dtype=loaded.dtype)
+            return list(self.image_features(loaded.model, pixels))
+
+        found = in_batches(look, images, length=len, batch_size=batch_size, label="look at images")
+        features = dict(zip(map(id, images), found, strict=True))
+        return [replace(s, features=features.get(id(s.pixels))) for s in samples]
 
     def _see(
         self,

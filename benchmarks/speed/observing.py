@@ -17,7 +17,8 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,21 @@ from metareval_backends.vision_language import VisionLanguageBackend
 from metareval_benchmarks.portraits import Portraits
 
 WANTED = 3.0
-BATCH = 24
+BATCH = 32
 EPOCHS = {"trained": 70, "untrained": 0}
+
+# Which splits the pass of each metric covers: all of them, or those that the metric reads.
+SPLITS = ("forget", "retain", "nonmember")
+COVER = {
+    "the same samples": dict.fromkeys(("FA", "RA", "MIA", "AD", "JS"), SPLITS),
+    "what it reads": {
+        "FA": ("forget",),
+        "RA": ("retain",),
+        "MIA": ("forget", "nonmember"),
+        "AD": ("forget",),
+        "JS": ("forget",),
+    },
+}
 
 Splits = Mapping[str, Sequence[Sample]]
 
@@ -77,15 +91,15 @@ class SeparatePasses:
             rows.append(torch.log_softmax(out.logits[:, -1].float(), dim=-1).cpu().numpy())
         return np.concatenate(rows)
 
-    def __call__(self) -> None:
+    def __call__(self, cover: Mapping[str, Sequence[str]]) -> None:
         """Make every metric's pass."""
         with torch.inference_mode():
-            self.generate("forget")  # FA
-            self.generate("retain")  # RA
-            self.distributions("forget")  # MIA, members
-            self.distributions("nonmember")  # MIA, non-members
-            self.distributions("forget", hidden=True)  # AD
-            self.distributions("forget")  # JS
+            for metric, splits in cover.items():
+                for split in splits:
+                    if metric in ("FA", "RA"):
+                        self.generate(split)
+                    else:
+                        self.distributions(split, hidden=metric == "AD")
 
 
 class FusedPass:
@@ -113,9 +127,12 @@ def check(fused: FusedPass, separate: SeparatePasses) -> None:
         raise AssertionError("the two sides give other answers")
 
 
-def measure(backend: VisionLanguageBackend, state: str, rounds: int, device: str) -> dict[str, Any]:
+def measure(
+    backend: VisionLanguageBackend, state: str, rounds: int, device: str
+) -> list[dict[str, Any]]:
     """Time both sides in turn."""
-    splits = {k: v for k, v in Portraits("faces", size=32).splits().items() if k != "test"}
+    found = Portraits("faces", size=32).splits()
+    splits = {split: found[split] for split in SPLITS}
     texts = [text for part in splits.values() for s in part for text in (s.question, s.answer)]
     make = tiny_llava if backend is llava else tiny_blip2
     loaded = make(texts)
@@ -126,25 +143,33 @@ def measure(backend: VisionLanguageBackend, state: str, rounds: int, device: str
     loaded.model.to(device)
     fused, separate = (kind(backend, loaded, splits) for kind in (FusedPass, SeparatePasses))
     check(fused, separate)
-    times: dict[str, list[float]] = {"fused": [], "separate": []}
+    works: dict[str, Callable[[], Any]] = {"fused": fused}
+    works |= {name: partial(separate, cover) for name, cover in COVER.items()}
+    times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
-        for name, work in (("fused", fused), ("separate", separate)):
+        for name, work in works.items():
             started = time.perf_counter()
             work()
             if device == "cuda":
                 torch.cuda.synchronize()
             times[name].append(time.perf_counter() - started)
-    ratios = [b / a for a, b in zip(times["fused"], times["separate"], strict=True)]
-    return {
-        "backend": backend.name,
-        "model": state,
-        "samples": sum(map(len, splits.values())),
-        "fused_s": statistics.median(times["fused"]),
-        "separate_s": statistics.median(times["separate"]),
-        "ratio": statistics.median(ratios),
-        "ratio_low": min(ratios),
-        "ratio_high": max(ratios),
-    }
+    rows = []
+    for name in COVER:
+        ratios = [b / a for a, b in zip(times["fused"], times[name], strict=True)]
+        rows.append(
+            {
+                "backend": backend.name,
+                "model": state,
+                "cover": name,
+                "samples": sum(map(len, splits.values())),
+                "fused_s": statistics.median(times["fused"]),
+                "separate_s": statistics.median(times[name]),
+                "ratio": statistics.median(ratios),
+                "ratio_low": min(ratios),
+                "ratio_high": max(ratios),
+            }
+        )
+    return rows
 
 
 def markdown(rows: Sequence[Mapping[str, Any]], device: str, rounds: int) -> str:
@@ -161,18 +186,21 @@ def markdown(rows: Sequence[Mapping[str, Any]], device: str, rounds: int) -> str
         "read, and log-probabilities of the gold answers besides. Answers and distributions of "
         "both sides agree before they are timed.",
         "",
-        "| backend | tiny model | samples | fused | separate | ratio | range | wanted |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        "| backend | tiny model | each pass covers | samples | fused | separate | ratio | range |",
+        "|---|---|---|---:|---:|---:|---:|---:|",
     ]
     for r in rows:
         lines.append(
-            f"| {r['backend']} | {r['model']} | {r['samples']} | {r['fused_s']:.3f} s | "
+            f"| {r['backend']} | {r['model']} | {r['cover']} | {r['samples']} | "
+            f"{r['fused_s']:.3f} s | "
             f"{r['separate_s']:.3f} s | {r['ratio']:.2f} | {r['ratio_low']:.2f} to "
-            f"{r['ratio_high']:.2f} | {WANTED:g} |"
+            f"{r['ratio_high']:.2f} |"
         )
     lines += [
         "",
-        "An untrained model does not end its answers, so that both sides write "
+        f"Wanted: {WANTED:g} for five passes over the same samples. Where each pass covers only "
+        "what its metric reads, 264 samples are run in place of 780, which bounds what one pass "
+        "over 156 can save. An untrained model does not end its answers, so that both sides write "
         f"{llava.max_new_tokens} tokens for each sample; a trained one gives the gold answer or "
         "another short one, and what equals the gold answer needs no step of its own.",
         "",
@@ -191,8 +219,8 @@ def main() -> None:
     rows = []
     for backend in (llava, blip2):
         for state in EPOCHS:
-            rows.append(measure(backend, state, options.rounds, options.device))
-            print(rows[-1], flush=True)
+            rows += measure(backend, state, options.rounds, options.device)
+            print(*rows[-len(COVER) :], sep="\n", flush=True)
     write_atomic(options.out / "observing.json", json.dumps(rows, indent=1) + "\n")
     page = markdown(rows, options.device, options.rounds)
     write_atomic(options.out / "observing.md", page)

@@ -139,6 +139,30 @@ def test_the_image_matters(backend: VisionLanguageBackend, trained: dict[str, Lo
 
 
 @BOTH
+def test_images_that_are_shared_are_looked_at_once(
+    backend: VisionLanguageBackend,
+    trained: dict[str, LoadedModel],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[int] = []
+    features = type(backend).image_features
+
+    def counted(self: Any, model: Any, pixels: torch.Tensor) -> torch.Tensor:
+        looked.append(len(pixels))
+        return features(self, model, pixels)
+
+    monkeypatch.setattr(type(backend), "image_features", counted)
+    loaded, samples = trained[backend.name], people()
+    once = backend.observe(loaded, samples, split="test", batch_size=5)
+    assert sum(looked) == len(samples) / 2
+    monkeypatch.setattr("metareval_backends.vision_language.MOST_FEATURE_BYTES", 0)
+    looked.clear()
+    each = backend.observe(loaded, samples, split="test", batch_size=5)
+    assert sum(looked) > len(samples) / 2
+    np.testing.assert_allclose(once.need("hidden"), each.need("hidden"), atol=1e-4)
+
+
+@BOTH
 def test_precision_can_be_chosen(backend: VisionLanguageBackend, tmp_path: Path) -> None:
     made = backend.tiny()
     made.model.save_pretrained(tmp_path)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from metareval.datasets import list_datasets as list_datasets
     from metareval.datasets import load_dataset as load_dataset
     from metareval.datasets import load_published as load_published
+    from metareval.evaluation.run import evaluate as evaluate
     from metareval.importers.runs import import_runs as import_runs
     from metareval.load import read_table as read_table
     from metareval.questions.agreement import agreement as agreement
@@ -38,6 +39,7 @@ _HOMES = {
     "plan": "metareval.questions.planning",
     "reliability": "metareval.questions.reliability",
     "UQS": "metareval.questions.uqs",
+    "evaluate": "metareval.evaluation.run",
     "import_runs": "metareval.importers.runs",
     "list_datasets": "metareval.datasets",
     "load_published": "metareval.datasets",

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import metareval as mr
+from metareval.commands import evaluate
 from metareval.errors import ArgumentError, MetarevalError
 from metareval.progress import show_progress
 from metareval.results import TEXT_WIDTH, Result, frame_text, plain, printable
@@ -155,6 +156,9 @@ def build_parser() -> argparse.ArgumentParser:
     _score_options(sub)
     _draw_options(sub)
 
+    sub = command("evaluate", evaluate.run, evaluate.SUMMARY, table=False)
+    evaluate.add_options(sub)
+
     sub = command("plan", _plan, "say how many models a study needs", table=False)
     sub.add_argument("--rho", type=float, default=0.5, help="correlation to find (default: 0.5)")
     sub.add_argument("--models", type=int, metavar="N", help="independent models at hand")
@@ -188,7 +192,13 @@ def _table_options(
     roles.add_argument("--metrics", nargs="+", metavar="NAME", help="metric columns")
     roles.add_argument("--lower", nargs="+", metavar="NAME", default=[], help="lower is better")
     roles.add_argument("--higher", nargs="+", metavar="NAME", default=[], help="higher is better")
-    roles.add_argument("--oracle", metavar="NAME", help="distance to the oracle")
+    roles.add_argument(
+        "--oracle",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        help="distance to the oracle, or to each of several",
+    )
     roles.add_argument("--block", nargs="+", metavar="NAME", help="what must not be mixed")
     roles.add_argument("--item", nargs="+", metavar="NAME", help="what is ranked")
     roles.add_argument("--replicate", nargs="+", metavar="NAME", help="repeats of an item")

@@ -26,7 +26,8 @@ def as_table(
     """Accept what public functions accept: a MetricTable, or a DataFrame with loose roles.
 
     ``oracle``, ``block``, ``item`` and ``replicate`` are column names, or one value for each row
-    as a Series (matched by index) or another sequence (matched by position).
+    as a Series (matched by index) or another sequence (matched by position). ``oracle`` may be
+    several columns: their names, a DataFrame, or an array with a column for each repeat.
     """
     roles = {"oracle": oracle, "block": block, "item": item, "replicate": replicate}
     if isinstance(data, MetricTable):
@@ -34,7 +35,10 @@ def as_table(
         if not given and metrics is None:
             return data
         frame, name = data.frame, data.name
-        roles = {k: getattr(data, k) if v is None else v for k, v in roles.items()}
+        own = {**vars(data), "oracle": list(data.oracle_repeats) or data.oracle}
+        if data.oracle_repeats and not _is_name(oracle, data.oracle):
+            frame = frame.drop(columns=[data.oracle])  # a mean that is made anew
+        roles = {k: own[k] if v is None else v for k, v in roles.items()}
         directions = {**data.directions, **(directions or {})}
         metrics = data.metrics if metrics is None else metrics
         shared: Iterable[str] | None = [m for m in data.oracle_shared if m in metrics]
@@ -48,22 +52,38 @@ def as_table(
     frame = frame.copy()
     frame.columns = column_names(frame)
     columns: dict[str, Any] = {}
+    known = () if metrics is None else tuple(metrics)
     for role, value in roles.items():
-        columns[role] = (
-            value
-            if value is None or _names(value, frame)
-            else _attach(frame, value, role, metrics=metrics or ())
-        )
+        if value is None or _names(value, frame, role):
+            columns[role] = value
+        elif role == "oracle" and _is_matrix(value):
+            columns[role] = [
+                _attach(frame, column, role, metrics=known)
+                for column in _matrix_columns(value, frame)
+            ]
+        else:
+            columns[role] = _attach(frame, value, role, metrics=known)
     return MetricTable.from_frame(
         frame, metrics=metrics, directions=directions, name=name, oracle_shared=shared, **columns
     )
 
 
-def _names(value: Any, frame: pd.DataFrame) -> bool:
+def _is_name(value: Any, name: str | None) -> bool:
+    return (
+        value == name
+        if isinstance(value, str)
+        else isinstance(value, (list, tuple)) and name in value
+    )
+
+
+def _names(value: Any, frame: pd.DataFrame, role: str) -> bool:
     """Say whether a role is given by column name rather than by its values.
 
-    A list of texts as long as the frame names columns only where all of them are columns.
+    A list of texts as long as the frame names columns only where all of them are columns; one for
+    the oracle always does, since distances are no texts.
     """
+    if role == "oracle" and isinstance(value, (list, tuple)):
+        return all(isinstance(v, str) for v in value)
     if isinstance(value, (list, tuple)) and len(value) == len(frame):
         return all(isinstance(v, str) and v in frame.columns for v in value) and len(value) > 0
     return isinstance(value, str) or (
@@ -73,6 +93,44 @@ def _names(value: Any, frame: pd.DataFrame) -> bool:
         and len(set(value)) == len(value)
         and len(value) <= 3
     )
+
+
+def _is_matrix(value: Any) -> bool:
+    """Say whether distances come as several columns."""
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(v, (pd.Series, np.ndarray)) and np.ndim(v) for v in value):
+            raise ArgumentError(
+                "oracle= got a list of columns, which might as well be rows. Pass a DataFrame with "
+                "a column for each repeat, for example pd.concat(columns, axis=1)."
+            )
+        return any(isinstance(v, (list, tuple)) for v in value)
+    return isinstance(value, pd.DataFrame) or (isinstance(value, np.ndarray) and value.ndim == 2)
+
+
+def _matrix_columns(value: Any, frame: pd.DataFrame) -> list[Any]:
+    """Return the columns of several distances: Series to match by index, or arrays by position."""
+    if isinstance(value, pd.DataFrame):
+        names = column_names(value)
+        if not names:
+            raise ArgumentError("oracle= got a DataFrame without columns; give one or more.")
+        return [value.iloc[:, i].rename(name) for i, name in enumerate(names)]
+    try:
+        array = np.asarray(value, dtype=object if isinstance(value, (list, tuple)) else None)
+    except ValueError:  # rows of different lengths
+        array = np.empty(0)
+    if array.ndim != 2 or len(array) != len(frame) or array.shape[1] == 0:
+        raise TableError(
+            f"oracle= has shape {array.shape}, but the table has {len(frame)} rows: a row for each "
+            "is needed, with a column for each repeat of the oracle."
+        )
+    if array.shape[1] == 1:
+        return [array[:, 0]]
+    labels = [f"oracle {i}" for i in range(1, array.shape[1] + 1)]
+    columns = []
+    for i, label in enumerate(labels):
+        column = pd.Series(array[:, i], index=frame.index).infer_objects()
+        columns.append(column.rename(label))
+    return columns
 
 
 def _attach(frame: pd.DataFrame, value: Any, role: str, *, metrics: Sequence[str]) -> str:

@@ -70,6 +70,9 @@ def build_design(table: MetricTable, *, oracle: bool, unit: str = "cell") -> Des
     block, item, replicate = (table.codes(r) for r in ("block", "item", "replicate"))
     by_name = np.argsort(np.array(table.metrics, dtype=object))
     keys = [*(x[:, m] for m in reversed(by_name)), *([] if y is None else [y])]
+    if oracle:
+        # Rows that only the repeats of the oracle tell apart.
+        keys = [*(table.frame[c].to_numpy() for c in sorted(table.oracle_repeats)), *keys]
     if table.item is None:
         order = np.lexsort([*keys, replicate, block])
         unit_codes = np.arange(len(x), dtype=np.intp)

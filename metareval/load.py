@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from metareval.catalogue import KNOWN_METRICS
+from metareval.coerce import as_table
 from metareval.columns import looks_numeric, parse_text_column
 from metareval.errors import (
     ArgumentError,
@@ -25,6 +27,7 @@ from metareval.errors import (
     unknown_name,
 )
 from metareval.results import printable
+from metareval.saved import DamagedError, SavedTable, is_saved, parse_saved, saved_size
 from metareval.table import MetricTable
 from metareval.validation import Role
 
@@ -56,7 +59,7 @@ def read_table(
     format: str | None = None,
     metrics: Sequence[str] | None = None,
     directions: Mapping[str, str] | None = None,
-    oracle: str | None = None,
+    oracle: Role | None = None,
     block: Role | None = None,
     item: Role | None = None,
     replicate: Role | None = None,
@@ -70,6 +73,9 @@ def read_table(
     is a number or marks a missing value; role columns keep their texts as they are in the file.
     No role is guessed from a column's name.
 
+    A file that :meth:`MetricTable.save` wrote brings its roles, directions and name; what is given
+    here takes their place.
+
     Parameters
     ----------
     path : path
@@ -80,8 +86,8 @@ def read_table(
         Metric columns. By default every numeric column without another role.
     directions : mapping, optional
         ``"higher"`` or ``"lower"`` (is better) for each metric that is not known by name.
-    oracle : str, optional
-        Column with the distance to the oracle (smaller is closer).
+    oracle : str or sequence of str, optional
+        Column with the distance to the oracle (smaller is closer), or one for each repeat of it.
     block, item, replicate : str or sequence of str, optional
         Role columns; several columns are joined into one.
     name : str, optional
@@ -94,7 +100,7 @@ def read_table(
     Raises
     ------
     LoadError
-        The file is missing, too large, damaged or of another format.
+        The file is missing, too large, damaged, of another format or of a later version.
     TableError
         Its content is not a table that can be analysed.
     ArgumentError
@@ -138,6 +144,14 @@ def read_with_roles(
     """Read a table; ``spell`` writes roles and their columns the way the user would give them."""
     path = as_path(path)
     content = _READERS[_format(path, format)](path)
+    if isinstance(content, SavedTable):
+        try:
+            table = as_table(
+                _restored(content, path), metrics=metrics, directions=directions, **roles
+            )
+        except (TableError, ArgumentError) as exc:
+            raise type(exc)(f"{shown(path)}: {exc}") from exc
+        return table if name is None else replace(table, name=name)
     labels = {c for role in ("block", "item", "replicate") for c in _listed(roles[role])}
     wanted = {*_listed(metrics), *_listed(directions), *_listed(roles["oracle"])}
     hint = content.hint
@@ -156,6 +170,40 @@ def read_with_roles(
         raise type(exc)(f"{shown(path)}: {exc}{hint}") from exc
     # The index named the lines of the file for messages; it is not part of the table.
     return replace(table, frame=table.frame.reset_index(drop=True))
+
+
+def _restored(saved: SavedTable, path: Path) -> MetricTable:
+    """Validate a saved table like any other; its file is damaged where that fails."""
+    roles, frame = saved.roles, saved.frame
+    stored = None
+    if roles.oracle_repeats:
+        stored = frame[roles.oracle]
+        frame = frame.drop(columns=[roles.oracle])
+    try:
+        table = MetricTable.from_frame(
+            frame,
+            metrics=roles.metrics,
+            directions=roles.directions,
+            oracle=list(roles.oracle_repeats) or roles.oracle,
+            block=roles.block,
+            item=roles.item,
+            replicate=roles.replicate,
+            name=saved.name,
+            oracle_shared=roles.oracle_shared,
+        )
+    except (TableError, ArgumentError) as exc:
+        raise LoadError(f"{shown(path)}: the saved table cannot be read: {exc}") from exc
+    if stored is None:
+        return table
+    if not pd.api.types.is_float_dtype(stored.dtype) or not np.allclose(
+        stored, table.frame[table.oracle], rtol=1e-9, atol=0.0, equal_nan=True
+    ):
+        raise LoadError(
+            f"{shown(path)}: the saved table cannot be read: its oracle column {roles.oracle!r} is "
+            f"not the mean of {', '.join(map(repr, roles.oracle_repeats))}."
+        )
+    whole = table.frame.rename(columns={table.oracle: roles.oracle})
+    return replace(table, frame=whole[list(saved.frame.columns)], oracle=roles.oracle)
 
 
 def as_path(path: object) -> Path:
@@ -400,7 +448,7 @@ def _read_tsv(path: Path) -> _Content:
     return _read_csv(path, delimiter="\t")
 
 
-def _read_json(path: Path) -> _Content:
+def _read_json(path: Path) -> _Content | SavedTable:
     text = read_text(path, limit=MAX_BYTES)
     try:
         records = parse_json(text)
@@ -409,11 +457,22 @@ def _read_json(path: Path) -> _Content:
         if "Extra data" in str(exc):
             more = ' If every line is a record of its own, pass format="jsonl".'
         raise LoadError(f"{shown(path)}: {exc}.{more}") from exc
+    if is_saved(records):
+        _check_size(*saved_size(records), path)
+        if key := _repeated_key(records):
+            raise LoadError(
+                f"{shown(path)}: the saved table cannot be read: the key {key!r} stands twice."
+            )
+        try:
+            return parse_saved(records)
+        except DamagedError as exc:
+            raise LoadError(f"{shown(path)}: the saved table cannot be read: {exc}.") from exc
     if not isinstance(records, list):
         what = "an object" if isinstance(records, dict) else "a single value"
         raise LoadError(
             f"{shown(path)}: the JSON is {what}, but a list of objects (one for each row) is "
-            'expected, as DataFrame.to_json(orient="records") writes it.'
+            'expected, as DataFrame.to_json(orient="records") writes it, or a table that '
+            "MetricTable.save wrote."
         )
     if not records:
         raise LoadError(f"{shown(path)}: the list is empty; a table with rows is expected.")
@@ -435,6 +494,20 @@ def _read_jsonl(path: Path) -> _Content:
             ) from exc
         rows.append(f"line {number}")
     return _records(records, rows, path)
+
+
+def _repeated_key(document: Any) -> str:
+    """Return a key that stands twice in a saved table; empty where there is none."""
+    if isinstance(document, RepeatedKey):
+        return document.key
+    inside = document.values() if isinstance(document, dict) else document
+    nested = (v for v in inside if isinstance(v, (dict, list)) and not _is_plain(v))
+    return next(filter(None, map(_repeated_key, nested)), "")
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether a list holds no objects, as the values of a column."""
+    return isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value)
 
 
 def _records(records: Sequence[Any], rows: list[str], path: Path) -> _Content:
@@ -596,7 +669,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-_READERS: dict[str, Callable[[Path], _Content]] = {
+_READERS: dict[str, Callable[[Path], _Content | SavedTable]] = {
     "csv": _read_csv,
     "tsv": _read_tsv,
     "parquet": _read_parquet,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,16 +20,20 @@ from metareval.columns import (
     row_label,
 )
 from metareval.errors import ArgumentError, TableError, unknown_name
+from metareval.files import write_atomic
 from metareval.results import frame_html, frame_text, printable
+from metareval.saved import SavedRoles, saved_text
 from metareval.validation import (
     Role,
+    add_oracle_mean,
     column_names,
     join_role,
     metric_names_of,
     name_list,
+    oracle_columns_of,
     refuse_duplicates,
     refuse_shared_roles,
-    require_column,
+    repeat_mean,
     resolve_directions,
     role_columns_of,
 )
@@ -49,7 +55,8 @@ class MetricTable:
     directions : mapping of str to {"higher", "lower"}
         Which values of each metric are better.
     oracle : str or None
-        Column with each model's distance to the oracle; smaller is closer.
+        Column with each model's distance to the oracle; smaller is closer. With several oracles,
+        the mean of ``oracle_repeats``.
     block : str or None
         Column naming what must not be mixed (dataset, architecture).
     item : str or None
@@ -60,6 +67,8 @@ class MetricTable:
         Where the table comes from, for titles and messages.
     oracle_shared : tuple of str
         Metrics that are computed from the oracle model, as far as is known.
+    oracle_repeats : tuple of str
+        Columns with the distance to each of several oracles; empty with one.
     """
 
     frame: pd.DataFrame
@@ -71,6 +80,7 @@ class MetricTable:
     replicate: str | None = None
     name: str = "table"
     oracle_shared: tuple[str, ...] = field(default=())
+    oracle_repeats: tuple[str, ...] = field(default=())
 
     @classmethod
     def from_frame(
@@ -79,7 +89,7 @@ class MetricTable:
         *,
         metrics: Sequence[str] | None = None,
         directions: Mapping[str, str] | None = None,
-        oracle: str | None = None,
+        oracle: Role | None = None,
         block: Role | None = None,
         item: Role | None = None,
         replicate: Role | None = None,
@@ -97,8 +107,10 @@ class MetricTable:
         directions : mapping, optional
             ``"higher"`` or ``"lower"`` (is better) for each metric. FA, RA, MIA, AD and JS are
             known by name; any other metric must be named here.
-        oracle : str, optional
-            Column with the distance to the oracle (smaller is closer).
+        oracle : str or sequence of str, optional
+            Column with the distance to the oracle (smaller is closer). Several columns are
+            distances to repeats of the oracle, as models retrained with other seeds: their mean is
+            the distance, and a row that lacks one has none.
         block, item, replicate : str or sequence of str, optional
             Role columns; several columns are joined into one.
         name : str
@@ -142,17 +154,24 @@ class MetricTable:
             role: role_columns_of(data, columns, role)
             for role, columns in (("block", block), ("item", item), ("replicate", replicate))
         }
-        if oracle is not None:
-            require_column(data, oracle, "oracle")
-        refuse_shared_roles(used, oracle)
-        taken = {c for columns in used.values() for c in columns} | ({oracle} if oracle else set())
+        distances = oracle_columns_of(data, oracle)
+        refuse_shared_roles(used, distances)
+        taken = {*(c for columns in used.values() for c in columns), *distances}
+        for column in distances:
+            data[column] = number_column(data[column], name=column)
+        repeats = tuple(distances) if len(distances) > 1 else ()
+        distance = distances[0] if len(distances) == 1 else None
+        if repeats:
+            named = [] if metrics is None else name_list(metrics, "metrics")
+            distance = add_oracle_mean(data, repeats, {*taken, *named, *directions})
+            taken.add(distance)
         names = metric_names_of(data, metrics, directions, taken)
         if len(data) == 0:
             raise TableError(
                 f"The table {name!r} has no rows; an analysis needs one row for each model."
             )
         resolved = resolve_directions(names, directions, known_columns=data.columns)
-        for column in (*names, *([oracle] if oracle else [])):
+        for column in names:
             data[column] = number_column(data[column], name=column)
         roles: dict[str, str | None] = {}
         for role, columns in used.items():
@@ -169,9 +188,10 @@ class MetricTable:
             frame=data,
             metrics=tuple(names),
             directions=MappingProxyType(resolved),
-            oracle=oracle,
+            oracle=distance,
             name=name,
             oracle_shared=tuple(m for m in names if m in shared),
+            oracle_repeats=repeats,
             **roles,
         )
 
@@ -212,6 +232,20 @@ class MetricTable:
                 "oracle=..., or pass the distances as the second argument."
             )
         return -self.frame[self.oracle].to_numpy(dtype=np.float64)
+
+    @property
+    def closeness_repeats(self) -> FloatArray:
+        """Minus the distance to each of several oracles, shape (n_rows, n_repeats).
+
+        No columns where the table has one oracle or none.
+        """
+        out: FloatArray = -self.frame[list(self.oracle_repeats)].to_numpy(dtype=np.float64)
+        return out
+
+    @property
+    def oracle_columns(self) -> tuple[str, ...]:
+        """Columns with distances: of the oracle, and of its repeats."""
+        return (*((self.oracle,) if self.oracle is not None else ()), *self.oracle_repeats)
 
     def labels(self, role: str) -> list[str]:
         """Return the labels of a role ("block", "item" or "replicate"), one for each row.
@@ -306,17 +340,72 @@ class MetricTable:
         if self.item is None:
             return replace(self, replicate=None)
         keys = [c for c in (self.block, self.item) if c is not None]
-        numbers = [*self.metrics, *([self.oracle] if self.oracle else [])]
+        numbers = [*self.metrics, *self.oracle_columns]
         grouped = self.frame.groupby(keys, sort=False)[numbers]
         complete = grouped.count().eq(grouped.size(), axis=0)
         with np.errstate(invalid="ignore"):  # the mean of inf and -inf is NaN
             data = grouped.mean().where(complete).reset_index()
+        if self.oracle_repeats:
+            data[self.oracle] = repeat_mean(data[list(self.oracle_repeats)].to_numpy(dtype=float))
         return replace(self, frame=data, replicate=None)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a copy of the role, metric and oracle columns."""
-        columns = [*self.role_columns, *self.metrics, *([self.oracle] if self.oracle else [])]
+        columns = [*self.role_columns, *self.metrics, *self.oracle_columns]
         return self.frame[columns].copy()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table to a JSON file that :func:`metareval.read_table` reads back as it is.
+
+        Every column is kept, with roles, directions and name; the index of the frame is not part
+        of the table. The file appears whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            A name that ends in ``.json``; its folder must exist.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ArgumentError
+            The name does not end in ``.json``.
+        TableError
+            A column without a role holds something other than numbers, texts and truth values.
+        OutputError
+            The file could not be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import metareval as mr
+        >>> table = mr.load_dataset("unifiedunl")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = table.save(f"{folder}/table.json")
+        ...     again = mr.read_table(path)
+        >>> again.oracle, again.item, again.frame.equals(table.frame)
+        ('retrained_distance', 'method', True)
+        """
+        if not isinstance(path, (str, os.PathLike)) or not str(path).lower().endswith(".json"):
+            raise ArgumentError(
+                f"A table is saved to a file whose name ends in .json, not to {str(path)!r}."
+            )
+        return write_atomic(path, saved_text(self.frame, self._roles(), name=self.name))
+
+    def _roles(self) -> SavedRoles:
+        return SavedRoles(
+            metrics=self.metrics,
+            directions=dict(self.directions),
+            oracle=self.oracle,
+            block=self.block,
+            item=self.item,
+            replicate=self.replicate,
+            oracle_shared=self.oracle_shared,
+            oracle_repeats=self.oracle_repeats,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return roles, directions and counts as plain values."""
@@ -327,6 +416,7 @@ class MetricTable:
             "metrics": list(self.metrics),
             "directions": dict(self.directions),
             "oracle": self.oracle,
+            "oracle_repeats": list(self.oracle_repeats),
             "block": self.block,
             "item": self.item,
             "replicate": self.replicate,
@@ -342,6 +432,8 @@ class MetricTable:
             f"{m} {'up' if self.directions[m] == 'higher' else 'down'}" for m in self.metrics
         )
         oracle = f"; oracle distance {self.oracle}" if self.oracle else "; no oracle"
+        if self.oracle_repeats:
+            oracle = f"; oracle distance: mean of {', '.join(self.oracle_repeats)}"
         return printable(f"MetricTable {self.name!r}: {', '.join(parts)}; {arrows}{oracle}")
 
     def __repr__(self) -> str:

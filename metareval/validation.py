@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from metareval.catalogue import DIRECTIONS, KNOWN_METRICS
 from metareval.columns import label_column, looks_numeric, row_label
 from metareval.errors import ArgumentError, TableError, unknown_name
 
 Role = str | Sequence[str]
+
+# Column with the mean of the distances to several oracles.
+ORACLE_MEAN = "oracle distance"
 
 
 def resolve_directions(
@@ -91,9 +96,64 @@ def role_columns_of(frame: pd.DataFrame, role: Role | None, kind: str) -> list[s
     return columns
 
 
-def refuse_shared_roles(used: Mapping[str, list[str]], oracle: str | None) -> None:
+def oracle_columns_of(frame: pd.DataFrame, oracle: Role | None) -> list[str]:
+    """Return the columns with distances to the oracle: none, one, or one for each repeat."""
+    if oracle is None:
+        return []
+    columns = [oracle] if isinstance(oracle, str) else name_list(oracle, "oracle")
+    if not columns:
+        raise ArgumentError("oracle=[] names no column; name at least one, or leave oracle out.")
+    for position, column in enumerate(columns):
+        require_column(frame, column, "oracle")
+        if column in columns[:position]:
+            raise ArgumentError(
+                f"oracle= names the column {column!r} twice; every repeat of the oracle is a "
+                "column of its own, and a copy would make the oracle look more reliable than it is."
+            )
+    return columns
+
+
+def add_oracle_mean(data: pd.DataFrame, repeats: Sequence[str], taken: set[str]) -> str:
+    """Add the mean of the repeats as a column, in place, and return its name.
+
+    A column of that name that holds this mean already, as in the frame of a table, is the same.
+    """
+    mean = repeat_mean(data[list(repeats)].to_numpy(dtype=np.float64))
+    name = ORACLE_MEAN
+    while name in data.columns and (name in taken or not _holds(data[name], mean)):
+        name = f"{name}_"
+    data[name] = mean
+    return name
+
+
+def repeat_mean(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each row, shape (n,), whatever the order of its columns.
+
+    A row that lacks a value has no mean, so that none rests on fewer repeats than it seems to.
+    """
+    return np.array([_mean(row) for row in distances.tolist()], dtype=np.float64)
+
+
+def _mean(values: list[float]) -> float:
+    if any(map(math.isinf, values)):
+        return sum(values)  # infinite, or NaN where both infinities meet
+    try:
+        # The exact sum, rounded once: the order of the repeats breaks no tie.
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(v / len(values) for v in values)
+
+
+def _holds(column: pd.Series, mean: NDArray[np.float64]) -> bool:
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return False
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return bool(np.allclose(values, mean, rtol=1e-12, atol=0.0, equal_nan=True))
+
+
+def refuse_shared_roles(used: Mapping[str, list[str]], oracle: Sequence[str]) -> None:
     """Refuse a column that is named for two roles."""
-    owner: dict[str, str] = {oracle: "oracle"} if oracle else {}
+    owner: dict[str, str] = dict.fromkeys(oracle, "oracle")
     for role, columns in used.items():
         for column in columns:
             if column in owner:

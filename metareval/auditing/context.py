@@ -60,6 +60,12 @@ class Context:
         return self.table.closeness if self.table.oracle is not None else None
 
     @cached_property
+    def distances(self) -> dict[str, FloatArray]:
+        """Columns with measured distances to the oracle, or to each of several, by name."""
+        names = self.table.oracle_repeats or self.table.oracle_columns
+        return {c: self.table.frame[c].to_numpy(dtype=np.float64) for c in names}
+
+    @cached_property
     def columns(self) -> dict[str, FloatArray]:
         """Oriented metrics and, where there is an oracle, closeness to it, by name."""
         out = {m: self.oriented[:, a] for a, m in enumerate(self.metrics)}

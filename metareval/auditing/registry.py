@@ -9,6 +9,7 @@ import pandas as pd
 from metareval.auditing import (
     blocks,
     claimed,
+    definitions,
     oracle,
     replicates,
     ties,
@@ -20,7 +21,7 @@ from metareval.auditing.model import Rule, RuleDoc
 from metareval.errors import ArgumentError, unknown_name
 from metareval.validation import name_list
 
-_MODULES = (variation, ties, replicates, blocks, units, values, oracle, claimed)
+_MODULES = (variation, ties, replicates, blocks, units, values, oracle, claimed, definitions)
 
 RULES: dict[str, Rule] = {
     rule.code: rule

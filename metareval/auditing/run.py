@@ -125,8 +125,9 @@ def audit(
     Parameters
     ----------
     table : MetricTable or DataFrame
-    oracle : str, Series or array, optional
-        Distance of each model to the oracle (smaller is closer), for a DataFrame.
+    oracle : str, Series or array, or several, optional
+        Distance of each model to the oracle (smaller is closer), or to each of several, for a
+        DataFrame.
     published : mapping, optional
         What was claimed about the table, to be held against its rows: any of ``tau_matrix`` and
         ``tau_p_matrix`` (in the order of ``metrics``), ``modality`` and ``reliability``, in the

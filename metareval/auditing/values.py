@@ -24,10 +24,7 @@ ROWS_NAMED = 20
 
 
 def _non_finite(context: Context) -> Iterator[Finding]:
-    oracle = context.table.oracle
-    columns = {m: context.x[:, a] for a, m in enumerate(context.metrics)}
-    if oracle is not None and context.closeness is not None:
-        columns[oracle] = context.closeness
+    columns = {m: context.x[:, a] for a, m in enumerate(context.metrics)} | context.distances
     labels = np.array(context.table.labels("item"), dtype=object)
     block_labels = np.array(context.table.labels("block"), dtype=object)
     for column, values in columns.items():
@@ -110,9 +107,7 @@ def _out_of_range(context: Context) -> Iterator[Finding]:
         for a, m in enumerate(context.metrics)
         if m in KNOWN_METRICS
     }
-    oracle = context.table.oracle
-    if oracle is not None and context.closeness is not None:
-        ranges[oracle] = (-context.closeness, 0.0, math.inf)
+    ranges |= {c: (values, 0.0, math.inf) for c, values in context.distances.items()}
     for column, (values, low, high) in ranges.items():
         outside = np.isfinite(values) & (
             (values < low - RANGE_TOLERANCE) | (values > high + RANGE_TOLERANCE)

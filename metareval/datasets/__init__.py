@@ -163,7 +163,7 @@ def resolve_table(
     format: str | None = None,
     metrics: Sequence[str] | None = None,
     directions: Mapping[str, str] | None = None,
-    oracle: str | None = None,
+    oracle: Role | None = None,
     block: Role | None = None,
     item: Role | None = None,
     replicate: Role | None = None,

@@ -124,8 +124,8 @@ def compare_metrics(
     Parameters
     ----------
     table : MetricTable or DataFrame
-    oracle : str, Series or array, optional
-        Distance to the oracle; by default the table's own.
+    oracle : str, Series or array, or several, optional
+        Distance to the oracle, or the mean of those to several; by default the table's own.
     statistic, estimate, unit, correction, n_resamples, rng
         See :func:`metareval.reliability`.
     alpha : float

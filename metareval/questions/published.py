@@ -184,6 +184,7 @@ def published_reliability(table: MetricTable) -> ReliabilityResult:
         exact=False,
         oracle=str(table.oracle),
         protocol="published",
+        oracle_repeats=table.oracle_repeats,
     )
 
 

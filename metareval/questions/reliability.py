@@ -15,8 +15,9 @@ from metareval.coerce import as_table
 from metareval.design import Design, build_design
 from metareval.errors import ArgumentError, unknown_name
 from metareval.progress import track
+from metareval.questions.ceiling import complete_repeats, oracle_ceiling
 from metareval.questions.options import check_options, check_protocol
-from metareval.results import Result
+from metareval.results import Result, cell_text
 from metareval.stats.association import (
     association,
     defined_cells,
@@ -25,10 +26,12 @@ from metareval.stats.association import (
     permuted_association,
     undefined_reason,
 )
+from metareval.stats.attenuation import repeat_pairs
 from metareval.stats.cells import Statistic
 from metareval.stats.intervals import percentile_interval
 from metareval.stats.multiplicity import adjust
 from metareval.stats.normal_theory import correlation_pvalue
+from metareval.stats.pairs import Pairs
 from metareval.stats.resample import (
     ALTERNATIVES,
     Layout,
@@ -56,6 +59,7 @@ COLUMNS = (
     "n_blocks",
     "undefined_draws",
     "note",
+    "of_ceiling",
 )
 TESTS = ("permutation", "t")
 
@@ -71,13 +75,26 @@ class ReliabilityResult(Result):
         ``n_units`` used; ``reason`` where undefined ("constant", "too_few", "missing",
         "non_finite"); ``n_blocks`` in which metric and oracle vary; ``undefined_draws``, the share
         of bootstrap draws without a value; ``note``, "no_exchange" where no two units may be
-        exchanged (each has replicates of its own), so that no permutation p exists.
+        exchanged (each has replicates of its own), so that no permutation p exists; ``of_ceiling``,
+        rho over the ceiling, which can exceed 1 by chance or because the metric shares the noise of
+        the oracle. NaN with one oracle.
     statistic, estimator, unit, test, correction, oracle, protocol : str
         How it was computed.
     confidence : float
     n_resamples : int
     exact : bool
         Whether every permutation was listed.
+    oracle_repeats : tuple of str
+        Columns with the distance to each of several oracles, of which ``oracle`` is the mean.
+    oracle_agreement : float
+        Mean association over the pairs of repeats, with the same statistic and estimate; its
+        interval is ``oracle_agreement_interval``.
+    ceiling : float
+        Correlation with the mean of the repeats that a metric can be expected to reach if it knows
+        the closeness without noise; its interval is ``ceiling_interval``. NaN with one oracle.
+    ceiling_reason : str
+        Why several oracles have no ceiling: "negative" agreement, "no_correlation" (the statistic
+        is none), or "constant", "too_few", "missing", "non_finite" as for a metric.
     """
 
     frame: pd.DataFrame
@@ -91,6 +108,12 @@ class ReliabilityResult(Result):
     exact: bool
     oracle: str
     protocol: str = ""
+    oracle_repeats: tuple[str, ...] = ()
+    oracle_agreement: float = math.nan
+    oracle_agreement_interval: tuple[float, float] = (math.nan, math.nan)
+    ceiling: float = math.nan
+    ceiling_interval: tuple[float, float] = (math.nan, math.nan)
+    ceiling_reason: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each metric."""
@@ -109,7 +132,20 @@ class ReliabilityResult(Result):
         return (
             f"Reliability ({get_statistic(self.statistic).title} with closeness to "
             f"{self.oracle}; {how}; p by {p}{exact}; {self.correction} correction)"
+            f"{self._ceiling_text()}"
         )
+
+    def _ceiling_text(self) -> str:
+        if not self.oracle_repeats or self.protocol:
+            return ""
+        agree = cell_text(self.oracle_agreement)
+        low, high = map(cell_text, self.ceiling_interval)
+        found = (
+            f"undefined ({self.ceiling_reason})"
+            if self.ceiling_reason
+            else f"{cell_text(self.ceiling)} [{low}, {high}]"
+        )
+        return f". {len(self.oracle_repeats)} oracles agree {agree}: ceiling {found}"
 
 
 def reliability_frame(metrics: Sequence[str], records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -153,9 +189,10 @@ def reliability(
     Parameters
     ----------
     table : MetricTable or DataFrame
-    oracle : str, Series or array, optional
+    oracle : str, Series or array, or several, optional
         Distance of each model to the oracle (smaller is closer); a column name or one value for
-        each row. By default the table's own oracle column.
+        each row. Several (names, a DataFrame, a 2-D array) are distances to repeats of the oracle:
+        their mean is used, and their agreement sets the ceiling. By default the table's own.
     statistic : str
         ``"spearman"``, ``"kendall"`` or another name; see :func:`metareval.agreement`.
     estimate : {"stratified", "mean", "pooled"}
@@ -240,11 +277,23 @@ def reliability(
     design = build_design(data, oracle=True, unit=unit)
     cells = design.cells(estimate, replicates=False)
     columns = with_oracle(design, chosen)
+    k = columns.shape[1]
     value = association(columns, cells, chosen, estimate)[0, :-1, -1]
-    draws = last_column_draws(
-        columns, design.layout, cells, chosen, estimate, n_resamples, generator
+    repeats = complete_repeats(data.closeness_repeats[design.order])
+    draws = pair_draws(
+        np.column_stack([columns, finite_columns(repeats, chosen)]),
+        design.layout,
+        cells,
+        chosen,
+        estimate,
+        [*_with_last(k), *repeat_pairs(repeats.shape[1], k)],
+        n_resamples,
+        generator,
     )
-    interval = percentile_interval(draws, confidence=confidence, bounds=chosen.bounds)
+    interval = percentile_interval(draws[:, : k - 1], confidence=confidence, bounds=chosen.bounds)
+    ceiling = oracle_ceiling(
+        repeats, cells, chosen, estimate, draws=draws[:, k - 1 :], confidence=confidence
+    )
     records = []
     exact = True
     for a in range(len(data.metrics)):
@@ -287,6 +336,7 @@ def reliability(
         records.append(record)
     frame = reliability_frame(data.metrics, records)
     frame["adjusted"] = adjust(frame["pvalue"].to_numpy(), correction)
+    frame["of_ceiling"] = ceiling.share(value)
     return ReliabilityResult(
         frame=frame,
         statistic=statistic,
@@ -298,6 +348,12 @@ def reliability(
         n_resamples=n_resamples,
         exact=exact,
         oracle=str(data.oracle),
+        oracle_repeats=data.oracle_repeats,
+        oracle_agreement=ceiling.agreement,
+        oracle_agreement_interval=ceiling.agreement_interval,
+        ceiling=ceiling.value,
+        ceiling_interval=ceiling.interval,
+        ceiling_reason=ceiling.reason,
     )
 
 
@@ -320,12 +376,30 @@ def last_column_draws(
     rng: np.random.Generator,
 ) -> FloatArray:
     """Return the correlation of each column with the last in every bootstrap draw, (b, k)."""
-    k = columns.shape[1]
-    pairs = [(a, k - 1) for a in range(k - 1)]
-    weights = bootstrap_weights(layout, n_resamples, rng, per_draw=8 * k**2)
+    pairs = _with_last(columns.shape[1])
+    return pair_draws(columns, layout, cells, statistic, estimate, pairs, n_resamples, rng)
+
+
+def _with_last(k: int) -> list[tuple[int, int]]:
+    return [(a, k - 1) for a in range(k - 1)]
+
+
+def pair_draws(
+    columns: FloatArray,
+    layout: Layout,
+    cells: Sequence[IntArray],
+    statistic: Statistic,
+    estimate: str,
+    pairs: Pairs,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Return the association of some pairs of columns in every bootstrap draw, (b, n_pairs)."""
+    first, second = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+    weights = bootstrap_weights(layout, n_resamples, rng, per_draw=8 * columns.shape[1] ** 2)
     return np.concatenate(
         [
-            association(columns, cells, statistic, estimate, part, pairs)[:, :-1, -1]
+            association(columns, cells, statistic, estimate, part, pairs)[:, first, second]
             for part in track(weights, total=n_resamples, label="bootstrap")
         ]
     )

@@ -107,8 +107,8 @@ class UQS(Result):
         Parameters
         ----------
         table : MetricTable or DataFrame
-        oracle : str, Series or array, optional
-            Distance to the oracle; by default the table's own.
+        oracle : str, Series or array, or several, optional
+            Distance to the oracle, or the mean of those to several; by default the table's own.
         protocol : {None, "published"}
             Reproduce arXiv:2605.02206: pooled reliability over rows, transforms of plain means.
         weights : {"stratified", "pooled", "cross_fitted"}

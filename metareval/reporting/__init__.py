@@ -80,8 +80,8 @@ def report(
     table : MetricTable or DataFrame
     out_dir : path
         Folder to write to; it is created. Files of an earlier report are replaced.
-    oracle : str, Series or array, optional
-        Distance to the oracle; by default the table's own.
+    oracle : str, Series or array, or several, optional
+        Distance to the oracle, or the mean of those to several; by default the table's own.
     title : str, optional
         Title of the page.
     n_resamples : int

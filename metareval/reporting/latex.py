@@ -5,7 +5,7 @@ from __future__ import annotations
 from metareval.reporting.parts import Table
 from metareval.results import printable
 
-_ESCAPES = {
+ESCAPES = {
     "&": r"\&",
     "%": r"\%",
     "$": r"\$",
@@ -44,11 +44,11 @@ def escape(text: str) -> str:
     >>> print(escape("50% of $x_1$"))
     50\% of \$x\_1\$
     """
-    return "".join(_ESCAPES.get(c, c) for c in map(_printable, text))
+    return "".join(ESCAPES.get(c, c) for c in map(_printable, text))
 
 
 def _printable(character: str) -> str:
-    return character if character in _ESCAPES else printable(character)
+    return character if character in ESCAPES else printable(character)
 
 
 def latex_table(table: Table) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -48,11 +49,20 @@ def render_page(page: Page, facts: dict[str, Any]) -> str:
     facts : dict
         What the footer says about how the page was made.
     """
+    return page_environment().get_template("report.html.j2").render(page=page, facts=facts)
+
+
+def page_environment(*packages: str) -> Any:
+    """Return the templates of the report, and of further packages, with what they need.
+
+    Every text that reaches a page through them is escaped and printable.
+    """
     import jinja2
 
-    folder = files(__package__) / "templates"
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda n: (folder / n).read_text(encoding="utf-8")),
+        loader=jinja2.ChoiceLoader(
+            [jinja2.FunctionLoader(_reader(p)) for p in (__package__, *packages)]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_legible,
@@ -64,7 +74,17 @@ def render_page(page: Page, facts: dict[str, Any]) -> str:
     environment.filters["minus"] = _minus
     environment.filters["evidence"] = _evidence
     environment.filters["picture"] = _picture
-    return environment.get_template("report.html.j2").render(page=page, facts=facts)
+    return environment
+
+
+def _reader(package: str) -> Callable[[str], str | None]:
+    folder = files(package) / "templates"
+
+    def read(name: str) -> str | None:
+        found = folder / name
+        return found.read_text(encoding="utf-8") if found.is_file() else None
+
+    return read
 
 
 def _picture(picture: Picture) -> Any:

@@ -42,6 +42,8 @@ REASONS = {
     "non_finite": "infinite values",
     "undefined_pair": "undefined pair",
     "undefined_reliability": "undefined reliability",
+    "negative": "negative agreement",
+    "no_correlation": "the statistic is no correlation",
 }
 
 

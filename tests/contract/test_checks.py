@@ -167,15 +167,14 @@ def test_a_class_is_not_a_metric(toy: SimpleNamespace) -> None:
         check_metric(toy.metric)
 
 
-def test_the_check_leaves_no_trace_in_the_imports(toy: SimpleNamespace) -> None:
+def test_the_check_leaves_no_trace_in_the_imports(
+    toy: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch = SimpleNamespace()
-    sys.modules["torch"] = torch  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "torch", torch)
     before = list(sys.meta_path)
-    try:
-        check_metric(toy.metric())
-        assert sys.modules["torch"] is torch
-    finally:
-        del sys.modules["torch"]
+    check_metric(toy.metric())
+    assert sys.modules["torch"] is torch
     assert sys.meta_path == before
 
 

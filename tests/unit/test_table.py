@@ -351,8 +351,8 @@ def test_rows_that_cannot_be_matched(frame: pd.DataFrame) -> None:
         as_table(metrics, [0.1, 0.2])
     with pytest.raises(TableError, match=r"oracle= has shape \(\)"):
         as_table(metrics, 3)
-    with pytest.raises(ArgumentError, match=r"oracle= got a DataFrame.*df\['distance'\]"):
-        as_table(metrics, frame[["distance"]])
+    with pytest.raises(ArgumentError, match=r"block= got a DataFrame.*df\['dataset'\]"):
+        as_table(metrics, block=frame[["dataset"]])
     with pytest.raises(TableError, match=r"got dict.*load_dataset"):
         as_table({"FA": [1]})  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from typing import Any
 
 import metareval
 from metareval.datasets import load_dataset
@@ -10,6 +11,13 @@ from metareval.reporting.analysis import Analysis
 from metareval.reporting.parts import Code, Heading, Prose, Section, Terms
 from metareval.reporting.sections.table import embedded
 from metareval.reporting.wording import confidence_name, name
+
+_CEILING = (
+    "ceiling",
+    "The correlation that a metric without error could be expected to reach, since the oracles "
+    "themselves do not agree perfectly on which model is closer (Spearman and Brown's formula). A "
+    "metric can pass it by chance, or where it shares the noise of an oracle.",
+)
 
 
 def methods_section(analysis: Analysis) -> Section:
@@ -49,6 +57,7 @@ def _terms(analysis: Analysis) -> tuple[tuple[str, str], ...]:
             "What must not be mixed, such as a dataset or an architecture: models of different "
             "blocks are not compared.",
         ),
+        *((_CEILING,) if analysis.table.oracle_repeats else ()),
         ("cell", "The rows of one block and one replicate, within which metrics are compared."),
         (
             "cross-fitted",
@@ -133,7 +142,10 @@ def _command(analysis: Analysis) -> str:
             for role in ("oracle", "block", "item", "replicate")
             if getattr(table, role) is not None
         }
-        said = "".join(f", {role}={name(column)!r}" for role, column in roles.items())
+        spelt: dict[str, Any] = {role: name(column) for role, column in roles.items()}
+        if table.oracle_repeats:
+            spelt["oracle"] = [name(column) for column in table.oracle_repeats]
+        said = "".join(f", {role}={column!r}" for role, column in spelt.items())
         directions = {name(m): d for m, d in table.directions.items()}
         lines = [f'table = mr.read_table("tables/analysed.csv", directions={directions}{said})']
     return "\n".join(

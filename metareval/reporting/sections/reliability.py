@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,8 @@ def reliability_section(analysis: Analysis) -> Section:
         f"\N{MINUS SIGN}1 the reverse. {reliability_sentence(analysis)}"
     )
     parts: list[Part] = []
+    if result.oracle_repeats:
+        parts.append(Prose(_ceiling(result)))
     if not any(significant(analysis)) and power_sentence(analysis):
         parts.append(Prose(power_sentence(analysis)))
     frame = _frame(result, analysis.pooled)
@@ -72,6 +75,29 @@ def reliability_section(analysis: Analysis) -> Section:
     else:
         parts += _comparison(analysis, analysis.comparison)
     return Section("reliability", _TITLE, lead, tuple(parts))
+
+
+def _ceiling(result: ReliabilityResult) -> str:
+    """Say how far the oracles agree, and what that allows."""
+    oracles = f"The distance is the mean of those to {plural(len(result.oracle_repeats), 'oracle')}"
+    level = confidence_name(result.confidence)
+    if math.isnan(result.oracle_agreement):
+        return (
+            f"{oracles}. How far they agree on which model is closer is undefined "
+            f"({reason(result.ceiling_reason)}), so there is no ceiling to read the correlations "
+            "by."
+        )
+    agree = f"{oracles}, which correlate {coefficient(result.oracle_agreement)} with each other"
+    if result.ceiling_reason:
+        return (
+            f"{agree}: they contradict each other, and no correlation with their mean says much "
+            "about a metric."
+        )
+    return (
+        f"{agree}. Even a metric that knew the true order could be expected to reach a rho of "
+        f"{coefficient(result.ceiling)} at most (the ceiling; {level} interval "
+        f"{interval(*result.ceiling_interval)})."
+    )
 
 
 def _frame(result: ReliabilityResult, pooled: ReliabilityResult | None) -> pd.DataFrame:
@@ -162,6 +188,8 @@ def _metrics(analysis: Analysis, frame: pd.DataFrame) -> Part:
         Column("p", "pvalue", pvalue),
         Column("adjusted p", "adjusted", pvalue),
     ]
+    if frame["of_ceiling"].notna().any():
+        columns.insert(2, Column("of the ceiling", "of_ceiling", coefficient))
     if blocks > 1:
         columns += [
             Column("pooled rho", "pooled", coefficient),

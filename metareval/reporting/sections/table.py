@@ -79,7 +79,7 @@ def _facts(table: MetricTable) -> tuple[tuple[str, str], ...]:
     facts.append(
         (
             "Oracle",
-            f"{name(table.oracle)}: distance to the ideal model, smaller is closer"
+            _oracle(table)
             if table.oracle
             else "none: nothing in the table says which model is really better",
         )
@@ -93,6 +93,14 @@ def _facts(table: MetricTable) -> tuple[tuple[str, str], ...]:
             ("Citation", str(known["citation"])),
         ]
     return tuple(facts)
+
+
+def _oracle(table: MetricTable) -> str:
+    what = "distance to the ideal model, smaller is closer"
+    if not table.oracle_repeats:
+        return f"{name(table.oracle)}: {what}"
+    each = all_names(list(table.oracle_repeats), 6)
+    return f"the mean of {each}: {what.replace('the ideal model', 'each of several ideal models')}"
 
 
 def _metrics(table: MetricTable) -> Part:

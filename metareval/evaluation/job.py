@@ -13,11 +13,11 @@ from metareval.evaluation.distance import NoiseFloor, function_distance, noise_f
 from metareval.evaluation.measures import Measures, lacking_fields
 from metareval.evaluation.observing import Observer, Seen
 from metareval.evaluation.result import Row
-from metareval.evaluation.specs import CheckpointSpec
+from metareval.evaluation.specs import CheckpointSpec, shown_name
 from metareval.evaluation.weights import WeightDistances
 from metareval.metrics import compute
 from metareval.protocols import Metric
-from metareval.results import printable, shorten
+from metareval.results import printable
 
 # A full disk, or a package that is not there: the other checkpoints would fail likewise.
 _STOP = (OutputError, PluginError, MissingDependencyError)
@@ -73,8 +73,9 @@ class Job:
             except _STOP:
                 raise
             except MetarevalError as exc:
-                brief = shorten(repr(name), 80)
-                raise type(exc)(f"The oracle {brief} could not be observed: {exc}") from exc
+                raise type(exc)(
+                    f"The oracle {shown_name(name)} could not be observed: {exc}"
+                ) from exc
             seen.append(found)
         self.oracles = tuple(seen)
         if drop_lacking:

@@ -15,12 +15,12 @@ from metareval.evaluation.observing import STORED_UNCOMPARED, Observer
 from metareval.evaluation.result import Evaluation, Row
 from metareval.evaluation.rows import Layout, distance_columns
 from metareval.evaluation.samples import read_samples
-from metareval.evaluation.specs import CheckpointSpec, checkpoint_specs, oracle_names
+from metareval.evaluation.specs import CheckpointSpec, checkpoint_specs, oracle_names, shown_name
 from metareval.evaluation.storage import Store
 from metareval.evaluation.weights import WeightDistances
 from metareval.plugins import get_benchmark
 from metareval.protocols import Backend, Benchmark, Metric
-from metareval.results import printable, shorten
+from metareval.results import shorten
 from metareval.validation import Role
 
 _FAILURES_SHOWN = 3
@@ -173,7 +173,7 @@ def evaluate(
 def _refuse_none(rows: Sequence[Row]) -> None:
     if any(row.status != "failed" for row in rows):
         return
-    shown = [f"{_brief(row.checkpoint)}: {row.problem}" for row in rows[:_FAILURES_SHOWN]]
+    shown = [f"{shown_name(row.checkpoint)}: {row.problem}" for row in rows[:_FAILURES_SHOWN]]
     more = f" And {len(rows) - _FAILURES_SHOWN} more." * (len(rows) > _FAILURES_SHOWN)
     raise ObservationError(
         f"None of the {len(rows)} checkpoints could be observed, so there is no table and nothing "
@@ -206,7 +206,7 @@ def _notes(rows: Sequence[Row], job: Job, oracles: Sequence[str], limit: int | N
     sources = [(row.checkpoint, row.sources) for row in rows]
     sources += [(s.identity.names["checkpoint"], s.sources) for s in job.oracles]
     again = [
-        f"{_brief(name)} {split} ({shorten(text.partition(': ')[2], 120)})"
+        f"{shown_name(name)} {split} ({shorten(text.partition(': ')[2], 120)})"
         for name, splits in dict(sources).items()
         for split, text in splits.items()
         if " again" in text
@@ -224,10 +224,4 @@ def _notes(rows: Sequence[Row], job: Job, oracles: Sequence[str], limit: int | N
 
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - 5} more" * (len(names) > 5)
-    return ", ".join(map(_brief, names[:5])) + more
-
-
-def _brief(name: str) -> str:
-    # The end of a path says more than its beginning.
-    shown = printable(name)
-    return repr(shown if len(shown) <= 60 else f"\N{HORIZONTAL ELLIPSIS}{shown[-59:]}")
+    return ", ".join(map(shown_name, names[:5])) + more

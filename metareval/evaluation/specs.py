@@ -10,7 +10,7 @@ from typing import Any
 
 from metareval.errors import ArgumentError
 from metareval.evaluation.listing import CHECKPOINT, is_listing, read_listing
-from metareval.results import shorten
+from metareval.results import printable, shorten
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ def _refuse_repeats(specs: Iterable[CheckpointSpec], argument: str) -> None:
     for spec in specs:
         if spec.checkpoint in seen:
             raise ArgumentError(
-                f"{argument}= names {_brief(spec.checkpoint)} twice: one model would count as two. "
-                "Name each checkpoint once."
+                f"{argument}= names {shown_name(spec.checkpoint)} twice: one model would count as "
+                "two. Name each checkpoint once."
             )
         seen.add(spec.checkpoint)
 
@@ -129,9 +129,23 @@ def _refuse_gaps(specs: list[CheckpointSpec]) -> None:
         for label in labels:
             if label not in spec.labels:
                 raise ArgumentError(
-                    f"The checkpoint {_brief(spec.checkpoint)} has no label {_brief(label)}, which "
-                    "others have. Give every checkpoint the same labels."
+                    f"The checkpoint {shown_name(spec.checkpoint)} has no label {_brief(label)}, "
+                    "which others have. Give every checkpoint the same labels."
                 )
+
+
+def shown_name(name: str) -> str:
+    """Quote the name of a checkpoint for a message, its end if it is long.
+
+    The end of a path says more than its beginning.
+
+    Examples
+    --------
+    >>> shown_name("runs/npo-1")
+    "'runs/npo-1'"
+    """
+    shown = printable(name)
+    return repr(shown if len(shown) <= 80 else f"\N{HORIZONTAL ELLIPSIS}{shown[-79:]}")
 
 
 def _brief(value: object) -> str:

@@ -49,7 +49,8 @@ def render_page(page: Page, facts: dict[str, Any]) -> str:
     facts : dict
         What the footer says about how the page was made.
     """
-    return page_environment().get_template("report.html.j2").render(page=page, facts=facts)
+    text: str = page_environment().get_template("report.html.j2").render(page=page, facts=facts)
+    return text
 
 
 def page_environment(*packages: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -49,7 +50,8 @@ def in_batches(
     OutOfMemory
         A batch does not fit: of the size asked for, or of a single item.
     """
-    if batch_size is not None and (isinstance(batch_size, bool) or int(batch_size) < 1):
+    whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
+    if batch_size is not None and (not whole or batch_size < 1):
         raise ArgumentError(f"batch_size={batch_size!r}: expected a positive whole number.")
     order = sorted(range(len(items)), key=lambda i: -length(items[i]))
     results: dict[int, R] = {}
@@ -64,7 +66,7 @@ def in_batches(
                 if not _out_of_memory(error):
                     raise
                 if batch_size is not None or len(chosen) == 1:
-                    raise OutOfMemory(len(chosen)) from error
+                    raise OutOfMemory(_too_large(len(chosen))) from error
                 size = len(chosen) // 2
                 done = None
             # Outside the except clause, whose traceback keeps the failed batch alive.
@@ -84,14 +86,15 @@ def in_batches(
 class OutOfMemory(MetarevalError, MemoryError):
     """A batch that does not fit into memory."""
 
-    def __init__(self, size: int) -> None:
-        advice = (
-            "Pass a smaller batch_size, or none to have it chosen."
-            if size > 1
-            else "Load the model with dtype='bfloat16', with device_map='auto', or on a device "
-            "with more memory."
-        )
-        super().__init__(f"A batch of {size} sample{'s' * (size > 1)} is too large. {advice}")
+
+def _too_large(size: int) -> str:
+    advice = (
+        "Pass a smaller batch_size, or none to have it chosen."
+        if size > 1
+        else "Load the model with dtype='bfloat16', with device_map='auto', or on a device with "
+        "more memory."
+    )
+    return f"A batch of {size} sample{'s' * (size > 1)} is too large. {advice}"
 
 
 def _out_of_memory(error: Exception) -> bool:

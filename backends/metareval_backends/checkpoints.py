@@ -146,7 +146,10 @@ def load_adapter(model: nn.Module, checkpoint: Checkpoint, *, base_name: str) ->
             f"{checkpoint.name!r}."
         )
     modules = {name: module for name, module in model.named_modules() if name}
-    places = {name: _place(modules, name) for name in adapter.factors}
+    plain: dict[str, list[str]] = {}
+    for name in modules:
+        plain.setdefault(canonical_name(name), []).append(name)
+    places = {name: _place(modules, plain, name) for name in adapter.factors}
     for name, place in places.items():
         _check_fit(adapter, adapter.factors[name], modules.get(place), base_name)
     state = {}
@@ -156,7 +159,7 @@ def load_adapter(model: nn.Module, checkpoint: Checkpoint, *, base_name: str) ->
             state[f"{_PREFIX}{places[name]}.{end}"] = read_tensor(name, entry)
     for key, entry in adapter.others.items():
         module, _, end = key.rpartition(".")
-        state[f"{_PREFIX}{_place(modules, module)}.{end}"] = read_tensor(key, entry)
+        state[f"{_PREFIX}{_place(modules, plain, module)}.{end}"] = read_tensor(key, entry)
     who = f"The adapter {checkpoint.name!r} does not fit the base {base_name!r}"
     try:
         with _quiet():
@@ -189,12 +192,11 @@ def _check_type(checkpoint: Checkpoint, model_class: type[nn.Module], who: str) 
         )
 
 
-def _place(modules: Mapping[str, nn.Module], name: str) -> str:
+def _place(modules: Mapping[str, nn.Module], plain: Mapping[str, list[str]], name: str) -> str:
     """Return the module's name in this model, where files keep a name of another version."""
     if name in modules:
         return name
-    plain = canonical_name(name)
-    same = [m for m in modules if m.endswith(plain) and canonical_name(m) == plain]
+    same = plain.get(canonical_name(name), [])
     return same[0] if len(same) == 1 else name
 
 

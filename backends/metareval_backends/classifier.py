@@ -18,7 +18,7 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
-from metareval.errors import LoadError, ObservationError, unknown_name
+from metareval.errors import ArgumentError, LoadError, ObservationError, unknown_name
 from metareval.observations import Observations
 from metareval.protocols import Sample
 from metareval.results import shorten
@@ -32,6 +32,10 @@ from metareval_backends.images import rgb_image
 from metareval_backends.loading import load_weights, resolve_device, resolve_dtype
 
 FloatArray = NDArray[np.float32]
+
+# Places of an image by the number of dimensions: convolutions give (images, channels, height,
+# width), transformers (images, tokens, width), and the last layers one vector.
+AVERAGED: Mapping[int, tuple[int, ...]] = {2: (), 3: (1,), 4: (2, 3)}
 
 
 class Classifier:
@@ -116,8 +120,20 @@ class Classifier:
         return LoadedModel(model, processor, {"checkpoint": checkpoint, "base": base or ""})
 
     def labels(self, model: nn.Module) -> list[str]:
-        """Return the names of the model's classes, in order."""
+        """Return the names of the model's classes, in order.
+
+        Raises
+        ------
+        ObservationError
+            The numbers of the classes are not those from 0 on.
+        """
         names: Mapping[int, str] = model.config.id2label  # type: ignore[union-attr,assignment]
+        if set(names) != set(range(len(names))):
+            raise ObservationError(
+                f"id2label of the model has the numbers {shorten(str(sorted(names)), 60)}; "
+                f"expected those from 0 to {len(names) - 1}, one for each class. Correct "
+                "config.json."
+            )
         return [str(names[i]) for i in range(len(names))]
 
     def encode(
@@ -135,31 +151,46 @@ class Classifier:
         Raises
         ------
         ObservationError
-            There is no sample, a sample has no image, or its answer is no class of the model.
+            There is no sample, a sample has no image, or its answer is no class of the model, or
+            the name of several.
         """
         del end
+        gold = self._gold(loaded, samples)
+        made = loaded.processor([rgb_image(s) for s in samples], return_tensors="pt")
+        pixels = list(made["pixel_values"])
+        return [
+            Encoded(sample, [], [number], own)
+            for sample, number, own in zip(samples, gold, pixels, strict=True)
+        ]
+
+    def _gold(self, loaded: LoadedModel, samples: Sequence[Sample]) -> list[int]:
+        """Return the number of each sample's class."""
         if not samples:
             raise ObservationError("There are no samples to observe: pass at least one.")
         names = self.labels(loaded.model)
-        number = {name: i for i, name in enumerate(names)}
+        numbers: dict[str, list[int]] = {}
+        for i, name in enumerate(names):
+            numbers.setdefault(name, []).append(i)
         for sample in samples:
             if sample.image is None:
                 raise ObservationError(
                     f"Sample {sample.sample_id!r} has no image; a classifier needs one."
                 )
-            if sample.answer not in number:
+            if sample.answer not in numbers:
                 shown = ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
                 raise ObservationError(
                     f"The gold answer {shorten(repr(sample.answer), 60)} of sample "
                     f"{sample.sample_id!r} is no class of the model; its classes are {shown}. "
                     "Set id2label in config.json to the names that the benchmark uses."
                 )
-        made = loaded.processor([rgb_image(s) for s in samples], return_tensors="pt")
-        pixels = list(made["pixel_values"])
-        return [
-            Encoded(sample, [], [number[sample.answer]], own)
-            for sample, own in zip(samples, pixels, strict=True)
-        ]
+            if len(numbers[sample.answer]) > 1:
+                raise ObservationError(
+                    f"The gold answer {shorten(repr(sample.answer), 60)} of sample "
+                    f"{sample.sample_id!r} is the name of the classes "
+                    f"{', '.join(map(str, numbers[sample.answer]))} of the model. Give each class "
+                    "a name of its own in id2label of config.json."
+                )
+        return [numbers[sample.answer][0] for sample in samples]
 
     def collate(self, loaded: LoadedModel, samples: Sequence[Encoded]) -> Batch:
         """Stack samples, on the model's device."""
@@ -222,18 +253,18 @@ class Classifier:
         ObservationError, ArgumentError
         """
         layer_name, module = self.layer(model.model, layer)
-        encoded = self.encode(model, samples)
+        gold = np.array(self._gold(model, samples))
         with evaluating(model.model):
+            # Images are prepared batch by batch: those of a large split would fill the memory.
             seen = in_batches(
-                partial(self._see, model, module),
-                encoded,
-                length=len,
+                partial(self._see, model, (layer_name, module)),
+                samples,
+                length=lambda _: 1,
                 batch_size=batch_size,
                 label=f"observe {split}",
             )
         logprobs = np.stack([scores for scores, _ in seen])
         names = self.labels(model.model)
-        gold = np.array([s.gold[0] for s in encoded])
         return Observations(
             split=split,
             sample_ids=tuple(s.sample_id for s in samples),
@@ -248,24 +279,29 @@ class Classifier:
         )
 
     def _see(
-        self, loaded: LoadedModel, layer: nn.Module, samples: list[Encoded]
+        self, loaded: LoadedModel, layer: tuple[str, nn.Module], samples: list[Sample]
     ) -> list[tuple[FloatArray, FloatArray]]:
         kept: list[Tensor] = []
 
         def keep_mean(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            states = (output[0] if isinstance(output, tuple) else output).float()
-            # Convolutions give (images, channels, height, width), transformers (images, tokens,
-            # width).
-            kept.append(states.mean(dim=(2, 3)) if states.ndim == 4 else states.mean(dim=1))
+            states = output[0] if isinstance(output, tuple) else output
+            if not isinstance(states, Tensor) or states.ndim not in AVERAGED:
+                raise _no_states(layer[0], states)
+            kept.append(
+                states.float().mean(dim=AVERAGED[states.ndim]) if states.ndim > 2 else states
+            )
 
-        batch = self.collate(loaded, samples)
-        hook = layer.register_forward_hook(keep_mean)
+        batch = self.collate(loaded, self.encode(loaded, samples))
+        hook = layer[1].register_forward_hook(keep_mean)
         try:
             logits = self.gold_logits(loaded.model, batch)[:, 0]
         finally:
             hook.remove()
         scores = torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
-        states = kept[0][batch.image_of].cpu().numpy()
+        # Layers inside windows of an image have more rows than there are images.
+        if not kept or len(kept[0]) != len(logits):
+            raise _no_states(layer[0], kept[0] if kept else None)
+        states = kept[0].float().cpu().numpy()
         return list(zip(scores, states, strict=True))
 
     def tiny(self, seed: int = 0) -> LoadedModel:
@@ -279,6 +315,15 @@ class Classifier:
     def weight_distance(self, checkpoint: str, oracle: str, *, base: str | None = None) -> float:
         """Return the Frobenius distance of a checkpoint's weights from the oracle's."""
         return weight_distance(checkpoint, oracle, base=base).distance
+
+
+def _no_states(layer_name: str, found: Any) -> ArgumentError:
+    shape = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+    gave = "is not run on the images" if found is None else f"gives an output {shape}"
+    return ArgumentError(
+        f"layer={layer_name!r} {gave}; expected a module with an array of states for each image, "
+        "such as one of its layers."
+    )
 
 
 def tiny_classifier(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import LlamaModel
 
+from metareval.errors import ArgumentError
 from metareval_backends.encoding import Batch
 
 # transformers renamed the argument in which a decoder takes its cache.
@@ -54,6 +55,7 @@ def fused_pass(
     batch: Batch,
     *,
     layer: nn.Module,
+    layer_name: str,
     stops: frozenset[int],
     max_new_tokens: int,
 ) -> list[Seen]:
@@ -72,6 +74,8 @@ def fused_pass(
     batch : Batch
     layer : Module
         Layer whose output is averaged over the prompt.
+    layer_name : str
+        For messages.
     stops : frozenset of int
         Tokens that end an answer.
     max_new_tokens : int
@@ -81,12 +85,20 @@ def fused_pass(
     -------
     list of Seen
         One for each sample of the batch.
+
+    Raises
+    ------
+    ArgumentError
+        The layer does not give a state for each token.
     """
     kept: list[Tensor] = []
     prompt_mask = batch.mask[:, : batch.width]
 
     def keep_mean(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        states = (output[0] if isinstance(output, tuple) else output)[:, : batch.width]
+        states = output[0] if isinstance(output, tuple) else output
+        if not isinstance(states, Tensor) or states.shape[:-1] != batch.ids.shape:
+            raise _no_states(layer_name, states)
+        states = states[:, : batch.width]
         weights = prompt_mask.to(device=states.device, dtype=torch.float32)
         # Padding may hold anything, NaN included, which a weight of 0 would not remove.
         states = states.float().masked_fill(weights[..., None] == 0, 0.0)
@@ -103,6 +115,8 @@ def fused_pass(
         )
     finally:
         hook.remove()
+    if not kept:
+        raise _no_states(layer_name, None)
     # Column j scores gold token j; the last column scores what follows a gold answer in full.
     logprobs = torch.log_softmax(out.logits.float(), dim=-1)
     scores = logprobs[:, :-1].gather(2, batch.gold.to(logprobs.device)[..., None])[..., 0]
@@ -118,6 +132,15 @@ def fused_pass(
         )
         for i, count in enumerate(batch.gold_counts)
     ]
+
+
+def _no_states(layer_name: str, found: Any) -> ArgumentError:
+    shape = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+    gave = "is not run on the tokens" if found is None else f"gives an output {shape}"
+    return ArgumentError(
+        f"layer={layer_name!r} {gave}; expected a module of the language model with a state for "
+        "each token, such as one of its layers."
+    )
 
 
 def _answers(

@@ -47,7 +47,11 @@ class LoadedModel:
     @property
     def _entrance(self) -> Tensor:
         # A model may be spread over devices; inputs go to where the tokens are embedded.
-        embeddings = getattr(self.model, "get_input_embeddings", lambda: None)()
+        try:
+            embeddings = self.model.get_input_embeddings()  # type: ignore[operator]
+        # Models of images alone have none.
+        except (AttributeError, NotImplementedError):
+            embeddings = None
         weight = getattr(embeddings, "weight", None)
         return weight if isinstance(weight, Tensor) else next(self.model.parameters())
 

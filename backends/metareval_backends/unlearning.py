@@ -366,7 +366,8 @@ def saliency(task: Unlearning, *, default_share: float = 0.5) -> dict[str, Tenso
     Returns
     -------
     dict of str to Tensor of bool
-        By parameter name; the share ``share`` of all weights is True.
+        By parameter name; the share ``share`` of all weights is True, or fewer where fewer have a
+        gradient.
     """
     share = task.option("share", default_share)
     if not 0 < share <= 1:
@@ -384,7 +385,7 @@ def saliency(task: Unlearning, *, default_share: float = 0.5) -> dict[str, Tenso
     magnitudes = torch.cat([s.flatten().float() for s in sums.values()])
     count = max(round(share * len(magnitudes)), 1)
     threshold = magnitudes.kthvalue(len(magnitudes) - count + 1).values
-    return {name: s.float() >= threshold for name, s in sums.items()}
+    return {name: (s.float() >= threshold) & (s > 0) for name, s in sums.items()}
 
 
 def _trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:

@@ -156,18 +156,51 @@ class VisionLanguageBackend(ABC):
         Raises
         ------
         ObservationError
-            There is no sample, an image or an answer cannot be used, or the processor does not
-            fit the model.
+            There is no sample, an image or an answer cannot be used, a sample is too long, or the
+            processor does not fit the model.
         """
         if not samples:
             raise ObservationError("There are no samples to observe: pass at least one.")
+        self._refuse_placeholders(loaded, samples)
         prompts = [self.prompt(s.question, image=s.image is not None) for s in samples]
         tokens = tokenize(loaded.processor.tokenizer, prompts, samples, end=end)
         pixels = self._pixels(loaded, samples)
-        return [
+        encoded = [
             self._with_image(loaded, sample, prompt, gold, pixels.get(id(sample.image)))
             for sample, (prompt, gold) in zip(samples, tokens, strict=True)
         ]
+        self._refuse_long(loaded, encoded, answered=not end)
+        return encoded
+
+    def _refuse_placeholders(self, loaded: LoadedModel, samples: Sequence[Sample]) -> None:
+        # The tokenizer would take the text for the place of an image.
+        mark = str(loaded.processor.image_token)
+        for sample in samples:
+            for part in ("question", "answer"):
+                if mark in getattr(sample, part):
+                    raise ObservationError(
+                        f"The {part} of sample {sample.sample_id!r} holds {mark!r}, which stands "
+                        "for an image in the model's input. Remove it from the text: the image of "
+                        "a sample is put into the prompt by the backend."
+                    )
+
+    def _refuse_long(
+        self, loaded: LoadedModel, samples: Sequence[Encoded], *, answered: bool
+    ) -> None:
+        """Refuse samples for which the model has no positions; it would fail in mid-batch."""
+        config: Any = loaded.model.config
+        limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+        # The last token of an answer is not read again.
+        most = self.max_new_tokens - 1 if answered else 0
+        for each in samples:
+            length = len(each.prompt) + max(len(each.gold), most)
+            if limit is not None and length > limit:
+                raise ObservationError(
+                    f"Sample {each.sample.sample_id!r} takes up to {length} tokens (a prompt of "
+                    f"{len(each.prompt)}, a gold answer of {len(each.gold)}"
+                    f"{f', answers of at most {most + 1}' if answered else ''}), and the model has "
+                    f"positions for {limit}. Shorten the text, or leave the sample out."
+                )
 
     def _pixels(self, loaded: LoadedModel, samples: Sequence[Sample]) -> dict[int, Tensor]:
         """Return the pixels of every distinct image, by the identity of the image."""
@@ -296,7 +329,7 @@ class VisionLanguageBackend(ABC):
         stops = self._stops(model)
         with evaluating(model.model):
             seen = in_batches(
-                partial(self._see, model, module, stops),
+                partial(self._see, model, (layer_name, module), stops),
                 self._with_features(model, encoded, batch_size),
                 length=_sort_key,
                 batch_size=batch_size,
@@ -340,7 +373,7 @@ class VisionLanguageBackend(ABC):
     def _see(
         self,
         loaded: LoadedModel,
-        layer: nn.Module,
+        layer: tuple[str, nn.Module],
         stops: frozenset[int],
         samples: list[Encoded],
     ) -> list[Seen]:
@@ -359,7 +392,8 @@ class VisionLanguageBackend(ABC):
                 loaded.model.get_input_embeddings(),  # type: ignore[operator]
                 self.embed(loaded.model, batch),
                 batch,
-                layer=layer,
+                layer=layer[1],
+                layer_name=layer[0],
                 stops=stops,
                 max_new_tokens=self.max_new_tokens,
             )

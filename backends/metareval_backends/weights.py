@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -22,6 +23,20 @@ BLOCK = 2**22
 # Types that hold numbers as they are; smaller ones need the scales of a quantisation.
 _FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _INTEGERS = frozenset({"BOOL", "U8", "I8", "I16", "U16", "I32", "U32", "I64", "U64"})
+
+# Names inside the layers of vision transformers, older and newer, in this order.
+_RENAMED = tuple(
+    (re.compile(rf"(?<![^.]){older}(?![^.])"), newer)
+    for older, newer in (
+        (r"encoder\.layer", "layers"),
+        (r"attention\.(?:attention|self)\.query", "attention.q_proj"),
+        (r"attention\.(?:attention|self)\.key", "attention.k_proj"),
+        (r"attention\.(?:attention|self)\.value", "attention.v_proj"),
+        (r"attention\.output\.dense", "attention.o_proj"),
+        (r"intermediate\.dense", "mlp.fc1"),
+        (r"output\.dense", "mlp.fc2"),
+    )
+)
 
 
 class Delta(NamedTuple):
@@ -46,8 +61,8 @@ def canonical_name(name: str) -> str:
     """Return a name that one tensor or module has in files of all versions of transformers.
 
     Files keep older names than the modules have, and versions differ in which: parts ``model``
-    were moved or dropped, the head moved out of the language model, and the tower of CLIP lost a
-    level.
+    were moved or dropped, the head moved out of the language model, the tower of CLIP lost a level,
+    and the layers of vision transformers were renamed.
 
     Examples
     --------
@@ -57,13 +72,18 @@ def canonical_name(name: str) -> str:
     'language_model.layers.0.mlp.up_proj.weight'
     >>> canonical_name("language_model.lm_head.weight")
     'lm_head.weight'
+    >>> canonical_name("vit.encoder.layer.0.attention.attention.query.weight")
+    'vit.layers.0.attention.q_proj.weight'
     """
     parts = [part for part in name.split(".") if part != "model"]
     if parts[:2] == ["language_model", "lm_head"]:
         parts = parts[1:]
     if parts[:2] == ["vision_tower", "vision_model"]:
         del parts[1]
-    return ".".join(parts)
+    plain = ".".join(parts)
+    for older, newer in _RENAMED:
+        plain = older.sub(newer, plain)
+    return plain
 
 
 def canonical(names: Iterable[str], *, who: str) -> dict[str, str]:

@@ -108,7 +108,7 @@ def _saturated(context: Context) -> Iterator[Finding]:
         extremes = _extremes(context, block)
         accuracies = [m for m in extremes if KNOWN_METRICS[m].accuracy]
         for value in (0.0, 1.0):
-            same = [m for m in accuracies if extremes[m] == value]
+            same = [m for m in accuracies if extremes.get(m) == value]
             # What should be forgotten and what should be kept, answered exactly alike.
             if len({context.table.directions[m] for m in same}) < 2:
                 continue

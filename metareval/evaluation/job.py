@@ -73,7 +73,7 @@ class Job:
             except _STOP:
                 raise
             except MetarevalError as exc:
-                raise type(exc)(
+                raise _kind(exc)(
                     f"The oracle {shown_name(name)} could not be observed: {exc}"
                 ) from exc
             seen.append(found)
@@ -88,7 +88,7 @@ class Job:
             except _STOP:
                 raise
             except MetarevalError as exc:
-                raise type(exc)(f"Distance among the oracles ({kind}): {exc}") from exc
+                raise _kind(exc)(f"Distance among the oracles ({kind}): {exc}") from exc
             if floor is not None:
                 floors[kind] = floor
         self.floor = floors
@@ -146,6 +146,11 @@ def _attempt(ask: Callable[[], float], name: str, errors: dict[str, str]) -> flo
     except MetarevalError as exc:
         errors[name] = _line(exc).removeprefix(f"Metric {name}").lstrip(": ")
         return float("nan")
+
+
+def _kind(exc: MetarevalError) -> type[MetarevalError]:
+    """Return the kind of an error that others may have derived, and that takes a message."""
+    return next(kind for kind in type(exc).__mro__ if kind.__module__ == MetarevalError.__module__)
 
 
 def _line(exc: MetarevalError) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 import metareval
-from metareval.errors import ObservationError
+from metareval.errors import LoadError, ObservationError
 from metareval.evaluation.job import Job
 from metareval.evaluation.listing import CHECKPOINT
 from metareval.evaluation.measures import choose_measures, choose_probe
@@ -15,7 +15,13 @@ from metareval.evaluation.observing import STORED_UNCOMPARED, Observer
 from metareval.evaluation.result import Evaluation, Row
 from metareval.evaluation.rows import Layout, distance_columns
 from metareval.evaluation.samples import read_samples
-from metareval.evaluation.specs import CheckpointSpec, checkpoint_specs, oracle_names, shown_name
+from metareval.evaluation.specs import (
+    CheckpointSpec,
+    checkpoint_specs,
+    oracle_names,
+    place,
+    shown_name,
+)
 from metareval.evaluation.storage import Store
 from metareval.evaluation.weights import WeightDistances
 from metareval.plugins import get_benchmark
@@ -133,8 +139,13 @@ def evaluate(
     observer = Observer(door, Store(out), samples, setting, base, batch_size, layer)
     job = Job(observer, WeightDistances(observer.store, door, base), measures, columns, probe)
     if "weights" in columns:
-        first = observer.identity(oracles[0]), observer.identity(specs[0].checkpoint)
-        if job.weights.stored(first[1], first[0]) is None:
+        try:
+            first = observer.identity(oracles[0]), observer.identity(specs[0].checkpoint)
+            known = job.weights.stored(first[1], first[0])
+        # What cannot be read is reported when it is its turn.
+        except LoadError:
+            known = None
+        if known is None:
             # A backend without such a distance is refused now, not after hours of observing.
             door.weight_distance()
     job.see_oracles(oracles, drop_lacking=metrics is None)
@@ -197,7 +208,8 @@ def _notes(rows: Sequence[Row], job: Job, oracles: Sequence[str], limit: int | N
             f"Closer to the oracles than these are to each other on average: {_names(below)}. "
             "Their order is within the oracles' own noise."
         )
-    shared = [row.checkpoint for row in rows if row.checkpoint in oracles]
+    places = set(map(place, oracles))
+    shared = [row.checkpoint for row in rows if place(row.checkpoint) in places]
     if shared:
         notes.append(
             f"An oracle is among the checkpoints: {_names(shared)}. Its distance to itself is 0, "

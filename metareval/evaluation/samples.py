@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from metareval.errors import ArgumentError, ObservationError, PluginError
+from metareval.errors import ArgumentError, MetarevalError, ObservationError, PluginError
 from metareval.observations import SPLITS
 from metareval.protocols import Benchmark, Sample, faults
-from metareval.results import shorten
+from metareval.results import printable, shorten
 
 Samples = tuple[Sample, ...]
 
@@ -24,7 +24,7 @@ def read_samples(benchmark: Benchmark, limit: int | None) -> dict[str, Samples]:
     Raises
     ------
     PluginError
-        It is not a benchmark, or yields something else than samples.
+        It is not a benchmark, fails, or yields something else than samples.
     ArgumentError
         The limit is not a positive whole number.
     """
@@ -34,14 +34,29 @@ def read_samples(benchmark: Benchmark, limit: int | None) -> dict[str, Samples]:
         raise ArgumentError(f"limit={limit}: expected at least 1 sample of each split.")
     if wrong := faults("benchmark", benchmark):
         raise PluginError(f"{_brief(benchmark)} is not a benchmark. {' '.join(wrong)}")
-    splits: object = benchmark.splits()
     what = f"The benchmark {_brief(benchmark.name)}"
+    try:
+        splits: object = benchmark.splits()
+    except MetarevalError:
+        raise
+    # A benchmark of others may fail in any way.
+    except Exception as error:
+        text = shorten(printable(" ".join(f"{type(error).__name__}: {error}".split())), 300)
+        raise PluginError(
+            f"{what} failed with {text}. Report it to whoever maintains the benchmark; "
+            "metareval.testing.check_benchmark shows what a benchmark must do."
+        ) from error
     if not isinstance(splits, Mapping):
         raise PluginError(f"{what} returned a {type(splits).__name__} from splits(), not a dict.")
     for split, samples in splits.items():
         if split not in SPLITS:
             raise PluginError(
                 f"{what} has a split {_brief(split)}; expected names out of {', '.join(SPLITS)}."
+            )
+        listed = all(hasattr(samples, name) for name in ("__len__", "__getitem__"))
+        if not listed or isinstance(samples, (str, bytes, Mapping)):
+            raise PluginError(
+                f"{what} has a {type(samples).__name__} as {split}, not a list of samples."
             )
         seen: set[str] = set()
         for sample in samples:
@@ -63,7 +78,7 @@ def samples_hash(samples: Sequence[Sample]) -> str:
     Raises
     ------
     ObservationError
-        An image is neither a PIL image, an array, a path, bytes nor None.
+        An image is neither a PIL image, an array, a path, bytes nor None, or cannot be decoded.
 
     Examples
     --------
@@ -96,8 +111,16 @@ def _image_hash(sample: Sample) -> bytes:
         digest.update(f"path\n{os.fspath(image)!r}".encode())
     # A PIL image, told by what it has, so that pillow need not be there.
     elif all(hasattr(image, name) for name in ("mode", "size", "tobytes", "getpalette")):
-        digest.update(f"image {image.mode} {image.size} {image.getpalette()}\n".encode())
-        digest.update(image.tobytes())
+        try:
+            digest.update(f"image {image.mode} {image.size} {image.getpalette()}\n".encode())
+            digest.update(image.tobytes())
+        # A picture that was opened and not yet read may turn out to be damaged.
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ObservationError(
+                f"The image of sample {_brief(sample.sample_id)} cannot be decoded: "
+                f"{shorten(' '.join(str(error).split()), 120)}. Replace it, or leave the sample "
+                "out."
+            ) from error
     else:
         array = _array(image)
         if array is None:

@@ -100,6 +100,14 @@ def oracle_names(given: Any) -> tuple[str, ...]:
     return tuple(spec.checkpoint for spec in specs)
 
 
+def place(name: str) -> str:
+    """Return what tells a checkpoint from others, however its path is written."""
+    try:
+        return os.path.realpath(name) if Path(name).exists() else name
+    except (OSError, ValueError):
+        return name
+
+
 def _listed(given: Any, argument: str) -> list[CheckpointSpec]:
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise ArgumentError(
@@ -115,12 +123,13 @@ def _listed(given: Any, argument: str) -> list[CheckpointSpec]:
 def _refuse_repeats(specs: Iterable[CheckpointSpec], argument: str) -> None:
     seen: set[str] = set()
     for spec in specs:
-        if spec.checkpoint in seen:
+        where = place(spec.checkpoint)
+        if where in seen:
             raise ArgumentError(
                 f"{argument}= names {shown_name(spec.checkpoint)} twice: one model would count as "
                 "two. Name each checkpoint once."
             )
-        seen.add(spec.checkpoint)
+        seen.add(where)
 
 
 def _refuse_gaps(specs: list[CheckpointSpec]) -> None:

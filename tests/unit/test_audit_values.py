@@ -202,6 +202,8 @@ def test_saturated_accuracy() -> None:
     assert only("MR012", mr.load_dataset("unifiedunl-unimodal")) == ()
     (apart,) = only("MR012", frame_of(FA=[0.0, 0.0], RA=[0.9, 0.8]))
     assert apart.severity == "warning"
+    (none,) = only("MR012", frame_of(FA=[0.0, 0.0], RA=[0.0, 0.0]))
+    assert (none.severity, none.metrics) == ("error", ("FA", "RA"))
     ideal = only("MR012", frame_of(FA=[0.0, 0.0], RA=[1.0, 1.0]))
     assert [f.severity for f in ideal] == ["warning", "warning"]
     assert only("MR012", frame_of(JS=[0.0, 0.0])) == ()  # not a share

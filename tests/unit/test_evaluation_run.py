@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -234,8 +235,13 @@ def test_damaged_files_of_checkpoints(
 
 def test_checkpoints_that_cannot_be_told_apart_or_lack_labels(run: Run, study: Any) -> None:
     a, b = study[0][:2]
+    for same in (a, f"{a}/", f"{a}/../{Path(a).name}", os.path.relpath(a)):
+        with pytest.raises(ArgumentError, match="twice"):
+            run(checkpoints=[a, same])
+        with pytest.raises(ArgumentError, match="twice"):
+            run(oracle=[a, same])
     with pytest.raises(ArgumentError, match="twice"):
-        run(checkpoints=[a, a])
+        run(checkpoints=["owner/model", "owner/model"])
     with pytest.raises(ArgumentError, match="no label 'method'"):
         run(checkpoints=[CheckpointSpec(a, {"method": "x"}), b])
     with pytest.raises(ArgumentError, match="give a list"):
@@ -328,6 +334,8 @@ def test_an_oracle_among_the_checkpoints_is_said(run: Run, study: Any) -> None:
     done = run(checkpoints=[*study[0], study[1][0]])
     assert done.table.frame["distance"].iloc[-1] == 0
     assert any("oracle is among the checkpoints" in note for note in done.notes)
+    done = run(checkpoints=[*study[0], f"{study[1][0]}/"])
+    assert any("oracle is among the checkpoints" in note for note in done.notes)
 
 
 def test_distance_in_weights(run: Run, study: Any) -> None:
@@ -339,6 +347,9 @@ def test_distance_in_weights(run: Run, study: Any) -> None:
     expected = [0.95 - 0.3 * i - 0.1 for i in range(4)]
     found = done.table.frame["distance_1"]
     np.testing.assert_allclose(found, np.abs(expected) + 0.1)
+    # A first checkpoint that cannot be looked at is left out like any other.
+    done = run(backend, [f"/{'x' * 300}", *study[0]], distance="weights", oracle=study[1])
+    assert len(done.table) == len(study[0])
     # Measured once, and kept.
     again = MeasuringBackend()
     run(again, distance="weights", oracle=study[1])
@@ -399,6 +410,19 @@ def test_an_oracle_that_fails_stops(run: Run, tmp_path: Path) -> None:
     failing = make_checkpoint(tmp_path / "runs" / "failing", fail="forget")
     with pytest.raises(ObservationError, match=r"oracle.*failing.*RuntimeError"):
         run(oracle=failing)
+
+
+def test_an_oracle_that_fails_with_an_error_of_its_own_kind(run: Run) -> None:
+    class TooLarge(MetarevalError, MemoryError):
+        def __init__(self, size: int) -> None:
+            super().__init__(f"A batch of {size:d} samples is too large.")
+
+    class Large(FakeBackend):
+        def observe(self, *_: Any, **__: Any) -> Any:
+            raise TooLarge(8)
+
+    with pytest.raises(MetarevalError, match=r"oracle.*A batch of 8 samples is too large"):
+        run(Large())
 
 
 def test_interruption_passes_through(run: Run, tmp_path: Path) -> None:
@@ -482,9 +506,21 @@ def test_benchmarks_that_are_none(run: Run) -> None:
         ({"forgotten": [sample]}, "a split 'forgotten'"),
         ({"forget": ["x"]}, "a str in forget"),
         ({"forget": [sample, sample]}, "twice in forget"),
+        ({"forget": iter([sample])}, "a list_iterator as forget"),
+        ({"forget": None}, "a NoneType as forget"),
+        ({"forget": "sample"}, "a str as forget"),
     ):
         with pytest.raises(PluginError, match=message):
             run(benchmark=Odd(found))
+
+    class Failing(Odd):
+        def splits(self) -> Any:
+            raise self.found  # type: ignore[misc]
+
+    with pytest.raises(PluginError, match=r"'odd' failed with ZeroDivisionError: no\s+images"):
+        run(benchmark=Failing(ZeroDivisionError("no\nimages")))
+    with pytest.raises(LoadError, match="mine"):
+        run(benchmark=Failing(LoadError("mine")))
 
 
 def test_out_that_is_a_file(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -344,3 +345,13 @@ def test_hash_of_pillow_images() -> None:
     one, two = (samples_hash([Sample("s", "x", "q", "a", each)]) for each in (red, blue))
     assert one != two
     assert one == samples_hash([Sample("s", "x", "q", "a", red.copy())])
+
+
+def test_a_pillow_image_that_cannot_be_decoded_is_named() -> None:
+    image = pytest.importorskip("PIL.Image")
+    stream = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    image.fromarray(noise).save(stream, "PNG")
+    broken = image.open(io.BytesIO(stream.getvalue()[:3000]))
+    with pytest.raises(ObservationError, match=r"image of sample 's' .*truncated"):
+        samples_hash([Sample("s", "x", "q", "a", broken)])

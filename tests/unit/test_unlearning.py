@@ -135,6 +135,33 @@ def test_salun_changes_salient_weights_alone(base: LoadedModel) -> None:
     )
 
 
+def test_weights_without_a_gradient_are_never_salient(base: LoadedModel) -> None:
+    made = clone(base)
+    # With the head alone in the graph, most weights have no gradient.
+
+    class Cut:
+        encode, collate = classifier.encode, classifier.collate
+
+        def gold_logits(self, model: torch.nn.Module, batch: Any) -> torch.Tensor:
+            with torch.no_grad():
+                states = model.get_submodule("vit")(pixel_values=batch.pixels)[0][:, 0]
+            logits: torch.Tensor = model.get_submodule("classifier")(states)[batch.image_of]
+            return logits[:, None]
+
+    task = Unlearning(
+        Cut(),
+        made,
+        classifier.encode(made, FORGET),
+        [],
+        Schedule(1, 1e-3, 10),
+        np.random.default_rng(0),
+        {"share": 0.5},
+    )
+    masks = saliency(task)
+    salient = {name for name, mask in masks.items() if mask.any()}
+    assert salient == {"classifier.weight", "classifier.bias"}
+
+
 def test_random_labels_are_never_the_right_ones(base: LoadedModel) -> None:
     forget = classifier.encode(base, FORGET)
     task = Unlearning(classifier, base, forget, [], Schedule(1, 1e-3), np.random.default_rng(0))

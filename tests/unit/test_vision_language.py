@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from metareval.errors import ArgumentError, LoadError, ObservationError
 from metareval.protocols import Sample
 from metareval.testing import example_samples
 from metareval_backends.blip2 import blip2, tiny_blip2
+from metareval_backends.classifier import classifier
 from metareval_backends.handle import LoadedModel
 from metareval_backends.llava import llava, tiny_llava
 from metareval_backends.training import Schedule, train
@@ -299,3 +302,67 @@ def test_a_gpu_gives_what_a_cpu_gives(backend: VisionLanguageBackend, tmp_path: 
         here.need("next_logprobs"), there.need("next_logprobs"), atol=1e-3, rtol=1e-3
     )
     shutil.rmtree(tmp_path)
+
+
+@BOTH
+@pytest.mark.parametrize("part", ["question", "answer"])
+@pytest.mark.parametrize("with_image", [True, False])
+def test_text_that_stands_for_an_image_is_refused(
+    backend: VisionLanguageBackend, part: str, with_image: bool
+) -> None:
+    first, second = example_samples(2)
+    odd = replace(first, **{part: "see <image> there"})
+    if not with_image:
+        odd, second = replace(odd, image=None), replace(second, image=None)
+    with pytest.raises(ObservationError, match=f"{part} of sample 'sample-0' holds '<image>'"):
+        backend.observe(backend.tiny(), [odd, second], split="test")
+
+
+@BOTH
+def test_samples_beyond_the_models_positions_are_refused(backend: VisionLanguageBackend) -> None:
+    loaded = backend.tiny()
+    limit = loaded.model.config.get_text_config().max_position_embeddings  # type: ignore[union-attr]
+    first, second = example_samples(2)
+    for odd in (replace(first, answer="word " * 600), replace(first, question="word " * 600)):
+        with pytest.raises(ObservationError, match=rf"'sample-0' .* tokens.* {limit}"):
+            backend.observe(loaded, [second, odd], split="test")
+    # An answer may take as many tokens as are given at most, whatever the gold answer takes.
+    prompt = len(backend.encode(loaded, [replace(first, question="~")])[0].prompt)
+    room = limit - prompt - (backend.max_new_tokens - 1)
+    fits, beyond = (replace(first, question="~" * (1 + room + more)) for more in (0, 1))
+    assert backend.observe(loaded, [fits, second], split="test").n == 2
+    with pytest.raises(ObservationError, match=f"{limit + 1} tokens"):
+        backend.observe(loaded, [beyond], split="test")
+
+
+@pytest.mark.parametrize("size", [2.5, "8", "x", True, 0])
+def test_batch_sizes_that_are_none(size: Any) -> None:
+    with pytest.raises(ArgumentError, match="expected a positive whole number"):
+        llava.observe(llava.tiny(), example_samples(3), split="test", batch_size=size)
+
+
+@pytest.mark.parametrize(
+    ("backend", "layer"),
+    [
+        (llava, "lm_head"),
+        (llava, "model.language_model"),
+        (llava, "model.language_model.embed_tokens"),
+        (llava, "model.vision_tower.encoder.layers.0"),
+        (blip2, "language_model.model.decoder.layers.0.fc1"),
+        (blip2, "qformer.encoder.layer.0"),
+    ],
+)
+def test_layers_without_a_state_for_each_token(backend: VisionLanguageBackend, layer: str) -> None:
+    with pytest.raises(ArgumentError, match=rf"layer='{layer}' .* state for each token"):
+        backend.observe(backend.tiny(), example_samples(3), split="test", layer=layer)
+
+
+@pytest.mark.parametrize("backend", [llava, classifier], ids=["llava", "classifier"])
+def test_an_image_that_cannot_be_decoded_is_named(backend: Any) -> None:
+    stream = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(stream, "PNG")
+    broken = Image.open(io.BytesIO(stream.getvalue()[:3000]))
+    odd = replace(example_samples(1)[0], image=broken)
+    with pytest.raises(ObservationError, match=r"image of sample 'sample-0' .*truncated"):
+        backend.observe(backend.tiny(), [odd], split="test")

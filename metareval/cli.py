@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import sys
@@ -12,7 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import metareval as mr
-from metareval.commands import evaluate
+from metareval.commands import evaluate, study
 from metareval.errors import ArgumentError, MetarevalError
 from metareval.progress import show_progress
 from metareval.results import TEXT_WIDTH, Result, frame_text, plain, printable
@@ -32,8 +34,8 @@ A table is a CSV, TSV, Parquet, JSON or JSON lines file, or the name of an embed
 (metareval datasets lists them). FA, RA, MIA, AD and JS have known directions; give those of
 other metrics with --lower and --higher.
 
-exit codes: 0 done; 1 audit findings at or above --fail-on; 2 the command, file or table cannot be
-used as it stands (the message says why); 130 interrupted.
+exit codes: 0 done; 1 audit findings at or above --fail-on, or an unsound entry; 2 the
+command, file or table cannot be used as it stands (the message says why); 130 interrupted.
 """
 
 _INDENT: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
@@ -52,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ...
     0
     """
+    _escape_output()
     parser = build_parser()
     options = parser.parse_args(arguments)
     if not hasattr(options, "run"):
@@ -70,8 +73,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader has gone (as with `| head`): nothing is left to say, nor anywhere to say it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_output()
         return EXIT_OK
+    except OSError as error:
+        # Files are read and written with messages of their own; what is left is the output.
+        what = "the output could not be written" if error.filename is None else error.filename
+        text = f"metareval: {what}: {error.strerror or error}."
+        print(printable(text), file=sys.stderr)
+        _silence_output()
+        return EXIT_USAGE
+
+
+def _silence_output() -> None:
+    """Send output that cannot be written nowhere: Python tries once more when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _escape_output() -> None:
+    """Write characters that the output's encoding lacks as escapes, where it has one."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -103,6 +129,23 @@ def build_parser() -> argparse.ArgumentParser:
     _table_options(sub, default="unifiedunl")
     sub.add_argument("--out", default="report", metavar="FOLDER", help="default: report")
     sub.add_argument("--title", help="heading of the page")
+    _transform_option(sub)
+    _draw_options(sub)
+
+    sub = command("leaderboard", _leaderboard, "write an interactive page that ranks the items")
+    sub.add_argument(
+        "tables",
+        nargs="+",
+        metavar="TABLE",
+        help="files, or names of embedded tables; 'check ENTRY.json ...' checks entries instead",
+    )
+    _role_options(sub)
+    sub.add_argument("--out", default="site", metavar="FOLDER", help="default: site")
+    sub.add_argument("--title", help="heading of the page")
+    sub.add_argument("--entries", metavar="FOLDER", help="entries to rank too, one JSON file each")
+    sub.add_argument(
+        "--against", nargs="+", metavar="TABLE", default=[], help="for check: tables to fit into"
+    )
     _transform_option(sub)
     _draw_options(sub)
 
@@ -159,6 +202,9 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("evaluate", evaluate.run, evaluate.SUMMARY, table=False)
     evaluate.add_options(sub)
 
+    sub = command("study", study.run, study.SUMMARY, table=False)
+    study.add_options(sub)
+
     sub = command("plan", _plan, "say how many models a study needs", table=False)
     sub.add_argument("--rho", type=float, default=0.5, help="correlation to find (default: 0.5)")
     sub.add_argument("--models", type=int, metavar="N", help="independent models at hand")
@@ -188,6 +234,10 @@ def _table_options(
         )
     else:
         parser.add_argument("table", nargs="?" if optional else None, help=text)
+    _role_options(parser)
+
+
+def _role_options(parser: argparse.ArgumentParser) -> None:
     roles = parser.add_argument_group("what the columns are (for a file)")
     roles.add_argument("--metrics", nargs="+", metavar="NAME", help="metric columns")
     roles.add_argument("--lower", nargs="+", metavar="NAME", default=[], help="lower is better")
@@ -258,11 +308,11 @@ def _directions(options: argparse.Namespace) -> dict[str, str] | None:
     return given or None
 
 
-def _table(options: argparse.Namespace) -> MetricTable:
+def _table(options: argparse.Namespace, source: str | None = None) -> MetricTable:
     from metareval.datasets import resolve_table
 
     return resolve_table(
-        options.table,
+        options.table if source is None else source,
         metrics=options.metrics,
         directions=_directions(options),
         oracle=options.oracle,
@@ -303,6 +353,43 @@ def _report(options: argparse.Namespace) -> int:
         print(f"Wrote {done.path} and {len(done.files) - 1} files beside it.")
         print("Open it in a browser; no network is needed.")
     return EXIT_OK
+
+
+def _leaderboard(options: argparse.Namespace) -> int:
+    if options.tables[0] == "check":
+        return _check_entries(options)
+    if options.against:
+        raise ArgumentError("--against goes with 'metareval leaderboard check ENTRY.json'.")
+    done = mr.leaderboard(
+        [_table(options, source) for source in options.tables],
+        options.out,
+        title=options.title,
+        entries=options.entries,
+        transforms=_transforms(options),
+        n_resamples=options.resamples,
+        rng=options.seed,
+    )
+    if options.json:
+        _print(done.to_dict(), "")
+    else:
+        print(f"Wrote {printable(str(done.path))} and {len(done.files) - 1} files beside it.")
+        print("Open it in a browser, or put the folder on any web host; no network is needed.")
+    return EXIT_OK
+
+
+def _check_entries(options: argparse.Namespace) -> int:
+    from metareval.leaderboards.entries import check_entries
+
+    found = check_entries(
+        options.tables[1:],
+        [_table(options, source) for source in options.against],
+        transforms=_transforms(options),
+    )
+    if options.json:
+        _print(found.to_dict(), "")
+    else:
+        print(found.text())
+    return EXIT_OK if found.sound else EXIT_FINDINGS
 
 
 def _audit(options: argparse.Namespace) -> int:

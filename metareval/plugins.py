@@ -197,6 +197,19 @@ def get_benchmark(name: str) -> Benchmark:
     return cast(Benchmark, _get("benchmark", name))
 
 
+def get_command(name: str) -> Any:
+    """Return what a command of the command line does; errors are those of ``get_metric``.
+
+    Commands that need backends are entry points, so that the core does not import them.
+
+    Returns
+    -------
+    object
+        Its method ``run`` takes the parsed options and returns the exit code.
+    """
+    return _get("command", name)
+
+
 def register_metric(metric: AnyMetric) -> AnyMetric:
     """Make a metric known by its name until Python ends, without packaging it.
 

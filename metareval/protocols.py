@@ -222,22 +222,24 @@ _ATTRIBUTES = {
     "metric": ("name", "direction", "low", "high", "reads", "fields", "needs_oracle"),
     "backend": ("name",),
     "benchmark": ("name",),
+    "command": ("name",),
 }
 _METHODS = {
     "metric": ("__call__",),
     "backend": ("load", "observe", "tiny"),
     "benchmark": ("splits",),
+    "command": ("run",),
 }
 
 
 def faults(kind: str, plugin: object) -> list[str]:
-    """Say what keeps an object from being a metric, a backend or a benchmark.
+    """Say what keeps an object from being a metric, a backend, a benchmark or a command.
 
     Only its attributes are looked at; nothing is called.
 
     Parameters
     ----------
-    kind : {"metric", "backend", "benchmark"}
+    kind : {"metric", "backend", "benchmark", "command"}
     plugin : object
 
     Returns

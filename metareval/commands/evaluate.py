@@ -7,7 +7,6 @@ import json
 import sys
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metareval.errors import ArgumentError
@@ -142,12 +141,13 @@ def run(options: argparse.Namespace) -> int:
 def _named(given: Sequence[str]) -> list[CheckpointSpec]:
     """Read NAME=PATH and PATH; where one has a name, the path is the name of the others."""
     from metareval.evaluation import CheckpointSpec
+    from metareval.load import exists
 
     pairs = []
     for text in given:
         name, equals, path = text.partition("=")
         # A folder may have an equals sign in its own name.
-        pairs.append((name, path) if equals and not Path(text).exists() else ("", text))
+        pairs.append((name, path) if equals and not exists(text) else ("", text))
     if not any(name for name, _ in pairs):
         return [CheckpointSpec(path) for _, path in pairs]
     return [CheckpointSpec(path, {LABEL: name or path}) for name, path in pairs]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from metareval.datasets import load_published as load_published
     from metareval.evaluation.run import evaluate as evaluate
     from metareval.importers.runs import import_runs as import_runs
+    from metareval.leaderboards import leaderboard as leaderboard
     from metareval.load import read_table as read_table
     from metareval.questions.agreement import agreement as agreement
     from metareval.questions.clustering import cluster_metrics as cluster_metrics
@@ -31,6 +32,7 @@ _HOMES = {
     "MetricTable": "metareval.table",
     "audit": "metareval.auditing",
     "report": "metareval.reporting",
+    "leaderboard": "metareval.leaderboards",
     "agreement": "metareval.questions.agreement",
     "cluster_metrics": "metareval.questions.clustering",
     "compare_agreement": "metareval.questions.modality",

@@ -217,17 +217,17 @@ def salun(task: Unlearning) -> None:
 def salun_noise(task: Unlearning) -> None:
     """Add noise to the salient weights, then train the others on the retain set.
 
-    The variant of arXiv:2605.02206: noise of ``noise`` (1) times the standard deviation of each
-    tensor goes to the ``share`` (0.1) of weights with the largest gradient of the forget loss.
+    The variant of arXiv:2605.02206, with the numbers of the code released with it: normal noise of
+    standard deviation ``noise`` (0.01) goes to the ``share`` (0.5) of weights with the largest
+    gradient of the forget loss.
     """
-    masks = saliency(task, default_share=0.1)
-    scale, model = task.option("noise", 1.0), task.loaded.model
+    masks = saliency(task)
+    scale, model = task.option("noise", 0.01), task.loaded.model
     generator = torch.Generator().manual_seed(int(task.rng.integers(2**31)))
     with torch.no_grad():
         for name, p in _trained(model):
             noise = torch.randn(p.shape, generator=generator).to(device=p.device, dtype=p.dtype)
-            spread = p.float().std(unbiased=False).to(p.dtype)
-            p.add_(noise * spread * scale * masks[name])
+            p.add_(noise * scale * masks[name])
     free = {name: ~mask for name, mask in masks.items()}
     noisy = {name: p.detach().clone() for name, p in _trained(model)}
     optimise(
@@ -360,7 +360,7 @@ def relabelled(task: Unlearning) -> list[Encoded]:
     return changed
 
 
-def saliency(task: Unlearning, *, default_share: float = 0.5) -> dict[str, Tensor]:
+def saliency(task: Unlearning) -> dict[str, Tensor]:
     """Return which weights have the largest gradients of the forget loss.
 
     Returns
@@ -369,7 +369,7 @@ def saliency(task: Unlearning, *, default_share: float = 0.5) -> dict[str, Tenso
         By parameter name; the share ``share`` of all weights is True, or fewer where fewer have a
         gradient.
     """
-    share = task.option("share", default_share)
+    share = task.option("share", 0.5)
     if not 0 < share <= 1:
         raise ArgumentError(f"share={share!r}: expected a number above 0, at most 1.")
     model = task.loaded.model

@@ -1,4 +1,4 @@
-"""Tables that come with the library: the released results, exactly as they were released."""
+"""Tables that come with the library: released results as they were released, and our studies."""
 
 from __future__ import annotations
 
@@ -18,26 +18,44 @@ from metareval.load import SUFFIXES, as_path, read_table, read_with_roles, shown
 from metareval.table import MetricTable
 from metareval.validation import Role
 
-_CITATION = (
+_RELEASED = (
     "Metric Unreliability in Multimodal Machine Unlearning: A Systematic Analysis and Principled "
     "Unified Score. Anonymous authors, 2026. arXiv:2605.02206."
 )
 
 
+_STUDY = "metareval contributors, 2026. Studies of the metareval library; docs/findings.md."
+
+
 @dataclass(frozen=True)
 class _Dataset:
-    """What is known about an embedded table."""
+    """What is known about an embedded table; a saved table holds its roles itself."""
 
     title: str
     rows: int
     metrics: tuple[str, ...]
     file: str
-    oracle: str | None
     source: str
+    oracle: str | None = None
+    saved: bool = False
+    provenance: str | None = None
     published: str | None = None
     licence: str = "Apache-2.0"
-    citation: str = _CITATION
+    citation: str = _RELEASED
 
+
+_STUDY_METRICS = (
+    "FA",
+    "RA",
+    "MIA",
+    "AD",
+    "JS",
+    "FA_gap",
+    "MIA_loss_auc",
+    "CKA",
+    "truth_ratio",
+    "extraction_strength",
+)
 
 _DATASETS: dict[str, _Dataset] = {
     "unifiedunl": _Dataset(
@@ -65,6 +83,26 @@ _DATASETS: dict[str, _Dataset] = {
         oracle="retrained_distance",
         source="https://github.com/neurips26/UnifiedUnl, outputs/eval_blip2_*_minimal.json",
     ),
+    "study-small": _Dataset(
+        title="Small LLaVA and BLIP-2 on drawn people: 4 methods, 3 seeds, 2 oracles",
+        rows=72,
+        metrics=_STUDY_METRICS,
+        file="study_small.json",
+        saved=True,
+        provenance="study_small_provenance.json",
+        source="metareval study run small",
+        citation=_STUDY,
+    ),
+    "study-digits": _Dataset(
+        title="Small classifier of digits, one class forgotten: 4 methods, 3 strengths, 3 seeds",
+        rows=108,
+        metrics=_STUDY_METRICS[:-1],
+        file="study_digits.json",
+        saved=True,
+        provenance="study_digits_provenance.json",
+        source="metareval study run digits",
+        citation=_STUDY,
+    ),
 }
 
 
@@ -80,7 +118,7 @@ def list_datasets() -> pd.DataFrame:
     --------
     >>> import metareval as mr
     >>> list(mr.list_datasets().index)
-    ['unifiedunl', 'unifiedunl-unimodal', 'unifiedunl-blip2']
+    ['unifiedunl', 'unifiedunl-unimodal', 'unifiedunl-blip2', 'study-small', 'study-digits']
     """
     columns = ["title", "rows", "metrics", "licence", "citation", "source"]
     rows = {n: {**asdict(d), "metrics": ", ".join(d.metrics)} for n, d in _DATASETS.items()}
@@ -99,7 +137,8 @@ def load_dataset(name: str) -> MetricTable:
     Returns
     -------
     MetricTable
-        Rows in the order of the release; blocks are datasets, items methods, replicates seeds.
+        Rows in the order of the release; blocks are datasets (with their architecture, in our
+        studies), items methods, replicates seeds.
 
     Raises
     ------
@@ -114,6 +153,8 @@ def load_dataset(name: str) -> MetricTable:
     """
     dataset = _dataset(name)
     with as_file(files(__name__) / "data" / dataset.file) as path:
+        if dataset.saved:
+            return read_table(path, name=name)
         return read_table(
             path,
             metrics=dataset.metrics,
@@ -149,12 +190,46 @@ def load_published(name: str = "unifiedunl") -> dict[str, Any]:
     >>> load_published()["metrics"]
     ['FA', 'RA', 'MIA', 'AD', 'JS']
     """
-    with_figures = {n: d.published for n, d in _DATASETS.items() if d.published}
-    if not isinstance(name, str) or name not in with_figures:
-        raise unknown_name("dataset with published numbers", name, with_figures)
-    text = (files(__name__) / "data" / with_figures[name]).read_text(encoding="utf-8")
-    published: dict[str, Any] = json.loads(text)
-    return published
+    figures = {n: d.published for n, d in _DATASETS.items() if d.published}
+    return _beside(name, figures, "dataset with published numbers")
+
+
+def load_provenance(name: str) -> dict[str, Any]:
+    """Load what made the table of one of our studies.
+
+    Parameters
+    ----------
+    name : str
+        Name of the embedded table.
+
+    Returns
+    -------
+    dict
+        ``study`` (the file of the study), ``versions``, ``commit`` of the library, ``cells`` and
+        ``cell_seconds``, and ``references``: bases and oracles with their metrics, distances and
+        the noise floor.
+
+    Raises
+    ------
+    ArgumentError
+        No study of this name is embedded.
+
+    Examples
+    --------
+    >>> from metareval.datasets import load_provenance
+    >>> load_provenance("study-small")["study"]["oracles"]
+    2
+    """
+    made = {n: d.provenance for n, d in _DATASETS.items() if d.provenance}
+    return _beside(name, made, "embedded study")
+
+
+def _beside(name: str, known: Mapping[str, str], kind: str) -> dict[str, Any]:
+    if not isinstance(name, str) or name not in known:
+        raise unknown_name(kind, name, known)
+    text = (files(__name__) / "data" / known[name]).read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def resolve_table(
@@ -200,7 +275,7 @@ def resolve_table(
     if not _is_path(source, path) and format is None:
         error = unknown_name("table", str(source), _DATASETS)
         raise type(error)(f"{error} These are the embedded tables; no file {shown(path)!r} exists.")
-    if path.is_dir():
+    if _is_folder(path):
         raise LoadError(
             f"{shown(path)} is a folder; a table is one file. In Python, metareval.import_runs "
             "reads a folder of result files."
@@ -220,6 +295,13 @@ def _dataset(name: str) -> _Dataset:
     if not isinstance(name, str) or name not in _DATASETS:
         raise unknown_name("dataset", name, _DATASETS)
     return _DATASETS[name]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # what stands in the way is said when it is read
+        return False
 
 
 def _is_path(source: str | os.PathLike[str], path: Path) -> bool:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import metareval as mr
-from metareval.datasets import load_published, resolve_table
+from metareval.datasets import load_provenance, load_published, resolve_table
 from metareval.errors import ArgumentError, LoadError, TableError
 
 METHODS = ["gradient_ascent", "random_labels", "finetune_retain", "salun"]
@@ -100,7 +100,10 @@ def test_list_datasets_says_what_is_there() -> None:
         assert listed.loc[name, "rows"] == len(table)
         assert listed.loc[name, "metrics"] == ", ".join(table.metrics)
     assert set(listed["licence"]) == {"Apache-2.0"}
-    assert listed["citation"].str.contains("arXiv:2605.02206", regex=False).all()
+    released = listed.index.str.startswith("unifiedunl")
+    assert listed["citation"][released].str.contains("arXiv:2605.02206", regex=False).all()
+    assert listed["citation"][~released].str.contains("docs/findings.md", regex=False).all()
+    assert listed["source"][~released].str.startswith("metareval study run").all()
 
 
 def test_unknown_dataset_names_the_near_and_the_known() -> None:
@@ -117,6 +120,13 @@ def test_published_numbers() -> None:
     assert load_published()["metrics"] == ["FA", "RA", "MIA", "AD", "JS"]
     with pytest.raises(ArgumentError, match=r"published numbers 'unifiedunl-blip2'.*unifiedunl"):
         load_published("unifiedunl-blip2")
+
+
+def test_provenance_of_a_study() -> None:
+    made = load_provenance("study-small")
+    assert made["study"]["seeds"] == [0, 1, 2]
+    with pytest.raises(ArgumentError, match=r"embedded study 'unifiedunl'.*study-small"):
+        load_provenance("unifiedunl")
 
 
 def test_resolve_takes_embedded_names_and_paths(tmp_path: Path) -> None:

@@ -522,8 +522,9 @@ def _datasets(options: argparse.Namespace) -> int:
         _print(plain(frame.reset_index().to_dict(orient="records")), "")
         return EXIT_OK
     for name, row in frame.iterrows():
-        print(printable(f"{name} ({row['rows']} rows: {row['metrics']}; {row['licence']})"))
-        for text in (row["title"], row["citation"], row["source"]):
+        print(printable(str(name)))
+        facts = f"{row['rows']} rows: {row['metrics']}; {row['licence']}"
+        for text in (row["title"], facts, row["citation"], row["source"]):
             print(textwrap.fill(printable(str(text)), TEXT_WIDTH, **_INDENT))
     return EXIT_OK
 

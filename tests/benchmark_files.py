@@ -135,7 +135,7 @@ def write_cifar(folder: Path, images_in_file: int) -> Path:
 
 def idx(values: np.ndarray) -> bytes:
     header = np.array([0x800 + values.ndim, *values.shape], dtype=">u4").tobytes()
-    return gzip.compress(header + values.astype(np.uint8).tobytes())
+    return gzip.compress(header + values.astype(np.uint8).tobytes(), mtime=0)
 
 
 def write_fashion(folder: Path, *, train: int = 60, test: int = 30) -> Path:

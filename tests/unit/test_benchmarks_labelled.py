@@ -157,6 +157,19 @@ def test_fashion_absent(tmp_path: Path) -> None:
             "99 values; expected 47,040",
         ),
     ],
+    # Bytes in a name would hold the time at which they were compressed.
+    ids=[
+        "no gzip",
+        "empty",
+        "zeros",
+        "cut short",
+        "59 images",
+        "27 rows",
+        "labels for images",
+        "huge",
+        "too long",
+        "too short",
+    ],
 )
 def test_fashion_damage(content: bytes, message: str, tmp_path: Path) -> None:
     folder = files.write_fashion(tmp_path)

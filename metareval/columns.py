@@ -15,6 +15,9 @@ from metareval.errors import TableError
 FloatArray = NDArray[np.float64]
 
 MISSING_TOKENS = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>"})
+_LONGEST_TOKEN = max(map(len, MISSING_TOKENS))
+# No float needs more; a text of megabytes is not looked through in each row that holds it.
+_LONGEST_NUMBER = 2000
 
 
 def number_column(values: pd.Series, *, name: str) -> FloatArray:
@@ -85,7 +88,7 @@ def looks_numeric(values: pd.Series) -> bool:
 
 def parse_number(text: str) -> float | None:
     """Read a decimal number as Python writes it; None where the text is something else."""
-    if "_" in text:
+    if len(text) > _LONGEST_NUMBER or "_" in text:
         return None
     try:
         return float(text)
@@ -105,10 +108,15 @@ def parse_text_column(values: Sequence[str], *, name: str, where: Sequence[str])
     for position, value in enumerate(values):
         stripped = value.strip()
         number = parse_number(stripped)
+        if number is not None and np.isinf(number) and "n" not in stripped.lower():
+            raise TableError(
+                f"Column {name!r}: {where[position]} holds {_show(stripped)}, which is too large "
+                "for a floating-point number. Rescale the column, or write inf."
+            )
         if number is not None:
             any_number = any_number or not np.isnan(number)
             out[position] = number
-        elif stripped.lower() in MISSING_TOKENS:
+        elif len(stripped) <= _LONGEST_TOKEN and stripped.lower() in MISSING_TOKENS:
             out[position] = np.nan
         elif first_text is None:
             first_text = position
@@ -139,16 +147,27 @@ def label_column(values: pd.Series, *, name: str, role: str) -> list[str]:
             )
         if isinstance(value, (float, np.floating)) and float(value).is_integer():
             value = int(value)
-        labels.append(str(value))
+        try:
+            labels.append(str(value))
+        except ValueError as exc:  # an integer of thousands of digits
+            raise TableError(
+                f"The {role} column {name!r} holds {_show(value)} in row "
+                f"{row_label(values, position)}, which cannot be a label. Write it as a text."
+            ) from exc
     return labels
 
 
 def row_label(values: pd.Series | pd.DataFrame, position: int) -> str:
     """Name a row for a message: its position, and its index label where that says more."""
     label: Hashable = values.index[position]
-    return f"{position}" if label == position else f"{position} ({label!r})"
+    # A missing label is neither equal nor unequal to anything.
+    same = label is not pd.NA and label == position
+    return f"{position}" if same else f"{position} ({_show(label)})"
 
 
 def _show(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return "a huge number"
     return text if len(text) <= 60 else text[:57] + "..."

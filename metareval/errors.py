@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 # A message lists at most this many names.
 MOST_NAMES = 40
+# Among more, near ones are not looked for: it would take minutes.
+_MOST_COMPARED = 2000
 
 
 class MetarevalError(Exception):
@@ -51,14 +53,22 @@ class CheckFailed(MetarevalError, AssertionError):
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ArgumentError:
     """Build the error for a name that is not registered, with near matches and all that exist."""
     names = sorted(map(str, known))
-    near = difflib.get_close_matches(str(name)[:200], names, n=2)
+    compared = names if len(names) <= _MOST_COMPARED else []
+    near = difflib.get_close_matches(_text(name)[:200], compared, n=2)
     hint = f" Did you mean {' or '.join(map(_brief, near))}?" if near else ""
     listed = ", ".join(map(_brief, names[:MOST_NAMES])) or "none"
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return ArgumentError(f"Unknown {kind} {_brief(name)}.{hint} Known: {listed}{more}.")
 
 
+def _text(name: object) -> str:
+    return name if isinstance(name, str) else _brief(name)
+
+
 def _brief(name: object) -> str:
     """Quote a name so that it stays on one line of bounded length."""
-    text = repr(name)
+    try:
+        text = repr(name)
+    except ValueError:  # an integer of thousands of digits
+        return "a huge number"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -7,12 +7,17 @@ import errno
 import numbers
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 from metareval.errors import ArgumentError, OutputError
 from metareval.results import printable
@@ -34,6 +39,8 @@ FORMULA_STARTS = (
 
 _ADVICE = {
     errno.ENOSPC: "Free some space, or choose another folder.",
+    errno.EDQUOT: "Free some space, or choose another folder.",
+    errno.EFBIG: "Raise the limit on the size of files, or choose another folder.",
     errno.EROFS: "Choose a folder that can be written to.",
     errno.EACCES: "Choose a folder that you may write to.",
     errno.EPERM: "Choose a folder that you may write to.",
@@ -74,33 +81,88 @@ def write_atomic(path: str | os.PathLike[str], data: str | bytes) -> Path:
     'x'
     """
     target = Path(path)
-    if isinstance(data, str):
-        try:
-            data = data.encode("utf-8")
-        except UnicodeEncodeError as exc:
-            raise OutputError(
-                f"{_shown(target)} could not be written: the text holds "
-                f"{data[exc.start]!a}, half of a character, which UTF-8 cannot encode. "
-                "Correct the name that holds it."
-            ) from exc
-    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
+    write_together({target: data})
+    return target
+
+
+def write_together(contents: Mapping[Path, str | bytes]) -> None:
+    """Write several files: all of them, or none where one cannot be written.
+
+    All data reach the disk before the first file takes its place, so that a full disk leaves
+    every file as it was. Writers of the same folder take turns: the files are all of one writer.
+
+    Parameters
+    ----------
+    contents : mapping of Path to str or bytes
+        Their folders must exist. They take their places in the order given.
+
+    Raises
+    ------
+    OutputError
+        A file could not be written; the message names it.
+    """
+    encoded = {target: _encoded(target, data) for target, data in contents.items()}
+    temporary: dict[Path, Path] = {}
+    target = Path()
     try:
-        # os.open, unlike tempfile, gives the file the mode that the user's umask asks for.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(temporary, flags, 0o666)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        for target, data in encoded.items():
+            _check_target(target)
+            temporary[target] = target.parent / f".{secrets.token_hex(8)}.tmp"
+            _write_new(temporary[target], data)
+        with _turn(encoded):
+            for target, written in temporary.items():
+                written.replace(target)
     except (OSError, ValueError) as exc:
         raise OutputError(f"{_shown(target)} could not be written: {_reason(exc)}") from exc
-    return target
+    finally:
+        for written in temporary.values():
+            with contextlib.suppress(OSError, ValueError):
+                written.unlink()
+
+
+def _encoded(target: Path, data: str | bytes) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    try:
+        return data.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise OutputError(
+            f"{_shown(target)} could not be written: the text holds "
+            f"{data[exc.start]!a}, half of a character, which UTF-8 cannot encode. "
+            "Correct the name that holds it."
+        ) from exc
+
+
+def _check_target(target: Path) -> None:
+    # A folder in the way would be found only when other files have taken their places.
+    if target.is_dir() and not target.is_symlink():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    # os.open, unlike tempfile, gives the file the mode that the user's umask asks for.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, 0o666), "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def _turn(targets: Iterable[Path]) -> Iterator[None]:
+    """Hold the folder that several files go to, where the system can lock it."""
+    folders = [target.parent for target in targets]
+    descriptor = None
+    if len(folders) > 1 and fcntl is not None:
+        # Some file systems know no locks; the files are then still whole each.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(os.path.commonpath(folders) or ".", os.O_RDONLY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def safe_child(folder: str | os.PathLike[str], name: str) -> Path:

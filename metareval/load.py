@@ -7,8 +7,9 @@ import csv
 import io
 import json
 import os
+import re
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,32 @@ from metareval.errors import (
     TableError,
     unknown_name,
 )
-from metareval.results import printable
-from metareval.saved import DamagedError, SavedTable, is_saved, parse_saved, saved_size
+from metareval.results import printable, shorten
+from metareval.saved import (
+    MOST_BYTES,
+    MOST_CELLS,
+    DamagedError,
+    SavedTable,
+    is_saved,
+    parse_saved,
+    saved_size,
+)
 from metareval.table import MetricTable
 from metareval.validation import Role
 
-MAX_BYTES = 2 * 1024**3
+MAX_BYTES = MOST_BYTES
 # Small files can stand for huge tables (compressed columns, records without a common key).
-MAX_CELLS = 100_000_000
+MAX_CELLS = MOST_CELLS
+# More columns are a table that lies on its side, and pandas is slow with them.
+MAX_COLUMNS = 100_000
+# An object of JSON takes up to 50 times the memory of its text.
+MAX_JSON_VALUES = 40_000_000
+# What Parquet columns may take once they are unpacked.
+MAX_UNPACKED = 4 * MAX_BYTES
+# The longest name of a key, as the csv module has it for a field.
+_LONGEST_KEY = 131_072
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 
 SUFFIXES: Mapping[str, str] = {
     ".csv": "csv",
@@ -195,9 +214,11 @@ def _restored(saved: SavedTable, path: Path) -> MetricTable:
         raise LoadError(f"{shown(path)}: the saved table cannot be read: {exc}") from exc
     if stored is None:
         return table
-    if not pd.api.types.is_float_dtype(stored.dtype) or not np.allclose(
-        stored, table.frame[table.oracle], rtol=1e-9, atol=0.0, equal_nan=True
-    ):
+    with np.errstate(over="ignore"):  # a difference beyond all numbers is not close
+        close = pd.api.types.is_float_dtype(stored.dtype) and np.allclose(
+            stored, table.frame[table.oracle], rtol=1e-9, atol=0.0, equal_nan=True
+        )
+    if not close:
         raise LoadError(
             f"{shown(path)}: the saved table cannot be read: its oracle column {roles.oracle!r} is "
             f"not the mean of {', '.join(map(repr, roles.oracle_repeats))}."
@@ -219,6 +240,14 @@ def as_path(path: object) -> Path:
     return Path(plain)
 
 
+def exists(name: str) -> bool:
+    """Say whether a file or folder of this name is there; False where it cannot be looked up."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long, or behind a folder that may not be entered
+        return False
+
+
 def shown(path: Path) -> str:
     """Write a path for a message on one line."""
     return printable(str(path))
@@ -229,14 +258,32 @@ def read_text(path: Path, *, limit: int) -> str:
     return _decode(_read_bytes(path, limit), path)
 
 
+def check_size(rows: int, columns: int, path: Path) -> None:
+    """Refuse a table of more rows and columns than are read."""
+    if columns > MAX_COLUMNS:
+        raise LoadError(
+            f"{shown(path)}: the table would have {columns} columns; at most {MAX_COLUMNS} are "
+            "read. A table has a row for each model and a column for each metric; turn it round if "
+            "it lies on its side."
+        )
+    if rows * columns > MAX_CELLS:
+        raise LoadError(
+            f"{shown(path)}: the table would have {rows} rows and {columns} columns, more than "
+            f"{MAX_CELLS} cells. Keep only the rows and columns that the analysis needs."
+        )
+
+
 def parse_json(text: str) -> Any:
     """Parse JSON; raise ValueError with a message for the user.
 
     Objects that hold a key twice come back as :class:`RepeatedKey`, so that the caller can say
-    which record it is.
+    which record it is. A number that a float cannot hold is refused, where the json module makes
+    it infinite.
     """
+    if _count_values(text) > MAX_JSON_VALUES:
+        raise ValueError(f"the JSON holds more than {MAX_JSON_VALUES} values")
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        return json.loads(text, object_pairs_hook=_object, parse_float=_float)
     except json.JSONDecodeError as exc:
         where = f"line {exc.lineno} column {exc.colno}"
         if exc.pos >= len(text.rstrip()) or exc.msg.startswith("Unterminated string"):
@@ -244,6 +291,12 @@ def parse_json(text: str) -> Any:
         raise ValueError(f"not valid JSON at {where}: {exc.msg}") from exc
     except RecursionError as exc:
         raise ValueError("the JSON is nested too deeply to be read") from exc
+    except _TooLargeError as exc:
+        line = text.count("\n", 0, text.find(exc.text)) + 1
+        raise ValueError(
+            f"line {line} of the JSON holds {shorten(exc.text, 40)}, which is too large for a "
+            "floating-point number. Rescale it, or write Infinity"
+        ) from exc
     except ValueError as exc:  # an integer of thousands of digits
         raise ValueError(f"the JSON holds a number that cannot be read ({exc})") from exc
 
@@ -263,6 +316,8 @@ def record_problem(record: Mapping[str, Any], *, only: Iterable[str] | None = No
         return f"key {record.key!r} stands twice"
     keep = None if only is None else set(only)
     for key, value in record.items():
+        if len(key) > _LONGEST_KEY:
+            return f"a key has {len(key)} characters; at most {_LONGEST_KEY} are read"
         if not _encodable(key):
             return f"key {key!r} holds half of a character (an unpaired surrogate)"
         if keep is not None and key not in keep:
@@ -305,21 +360,26 @@ def _format(path: Path, given: str | None) -> str:
 
 def _read_bytes(path: Path, limit: int, *, head: bool = False) -> bytes:
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
+        # Looked at before it is opened, since opening a pipe waits for a writer.
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             raise LoadError(
                 f"{shown(path)} is a folder, not a file. metareval.import_runs reads a folder of "
                 "result files, one for each run."
             )
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(mode):
             raise LoadError(f"{shown(path)} is not a regular file; save the data to a file first.")
-        if status.st_size > limit:
-            raise LoadError(
-                f"{shown(path)} has {status.st_size} bytes; files over {limit} bytes are not read. "
-                "Keep only the rows and columns that the analysis needs."
-            )
         with path.open("rb") as stream:
-            data = stream.read(1 if head else limit + 1)
+            before = os.fstat(stream.fileno())
+            if before.st_size > limit:
+                raise LoadError(
+                    f"{shown(path)} has {before.st_size} bytes; files over {limit} bytes are not "
+                    "read. Keep only the rows and columns that the analysis needs."
+                )
+            if head:
+                return b""
+            data = stream.read(before.st_size + 1)
+            after = os.fstat(stream.fileno())
     except FileNotFoundError as exc:
         raise LoadError(f"{shown(path)}: there is no such file. Check the path.") from exc
     except (OSError, ValueError) as exc:
@@ -327,8 +387,12 @@ def _read_bytes(path: Path, limit: int, *, head: bool = False) -> bytes:
             raise
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
         raise LoadError(f"{shown(path)}: the file cannot be read: {reason}.") from exc
-    if len(data) > limit:
-        raise LoadError(f"{shown(path)} grew over {limit} bytes while it was read.")
+    # A part of a table can look like a whole one.
+    if (len(data), after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise LoadError(
+            f"{shown(path)} changed while it was read: it had {before.st_size} bytes, and "
+            f"{len(data)} were read. Read it again when it is complete."
+        )
     return data
 
 
@@ -361,13 +425,16 @@ def _decode(data: bytes, path: Path) -> str:
 
 def _read_csv(path: Path, delimiter: str = ",") -> _Content:
     text = read_text(path, limit=MAX_BYTES)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    _check_lines(text, path)
+    lines = _Lines(text, delimiter, path)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] | None = None
     records: list[list[str]] = []
     rows: list[str] = []
     blank: int | None = None
     while True:
         line = reader.line_num + 1
+        lines.delimiters = 0
         try:
             record = next(reader)
         except StopIteration:
@@ -397,6 +464,7 @@ def _read_csv(path: Path, delimiter: str = ",") -> _Content:
         else:
             records.append(record)
             rows.append(f"line {line}")
+            check_size(len(records), len(header), path)
     if header is None or not records:
         raise LoadError(f"{shown(path)}: the file has a header, but no rows below it.")
     columns = {n: list(v) for n, v in zip(header, zip(*records, strict=True), strict=True)}
@@ -408,6 +476,29 @@ def _read_csv(path: Path, delimiter: str = ",") -> _Content:
             "write the file with commas" + (' or pass format="tsv".' if others[0] == "\t" else ".")
         )
     return _Content(columns, rows, hint, empty_is_missing=True)
+
+
+class _Lines:
+    """The lines of a text, one at a time; refuses a record with far too many fields."""
+
+    def __init__(self, text: str, delimiter: str, path: Path) -> None:
+        self._found = _LINE.finditer(text)
+        self._delimiter = delimiter
+        self._path = path
+        self.delimiters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._found).group()
+        if not line:
+            raise StopIteration
+        self.delimiters += line.count(self._delimiter)
+        # Quoted texts may hold delimiters, so that only what no table has is refused here.
+        if self.delimiters > MAX_CELLS:
+            check_size(1, self.delimiters + 1, self._path)
+        return line
 
 
 def _csv_problem(exc: csv.Error) -> str:
@@ -458,7 +549,7 @@ def _read_json(path: Path) -> _Content | SavedTable:
             more = ' If every line is a record of its own, pass format="jsonl".'
         raise LoadError(f"{shown(path)}: {exc}.{more}") from exc
     if is_saved(records):
-        _check_size(*saved_size(records), path)
+        check_size(*saved_size(records), path)
         if key := _repeated_key(records):
             raise LoadError(
                 f"{shown(path)}: the saved table cannot be read: the key {key!r} stands twice."
@@ -481,8 +572,12 @@ def _read_json(path: Path) -> _Content | SavedTable:
 
 def _read_jsonl(path: Path) -> _Content:
     records, rows = [], []
+    text = read_text(path, limit=MAX_BYTES)
+    _check_lines(text, path)
+    if _count_values(text) > MAX_JSON_VALUES:
+        raise LoadError(f"{shown(path)}: the JSON holds more than {MAX_JSON_VALUES} values.")
     # Not splitlines: JSON texts may hold the other characters that it splits at.
-    for number, line in enumerate(read_text(path, limit=MAX_BYTES).split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -498,16 +593,14 @@ def _read_jsonl(path: Path) -> _Content:
 
 def _repeated_key(document: Any) -> str:
     """Return a key that stands twice in a saved table; empty where there is none."""
-    if isinstance(document, RepeatedKey):
-        return document.key
-    inside = document.values() if isinstance(document, dict) else document
-    nested = (v for v in inside if isinstance(v, (dict, list)) and not _is_plain(v))
-    return next(filter(None, map(_repeated_key, nested)), "")
-
-
-def _is_plain(value: Any) -> bool:
-    """Say whether a list holds no objects, as the values of a column."""
-    return isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value)
+    left = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, RepeatedKey):
+            return value.key
+        inside = value.values() if isinstance(value, dict) else value
+        left += [v for v in inside if isinstance(v, (dict, list))]
+    return ""
 
 
 def _records(records: Sequence[Any], rows: list[str], path: Path) -> _Content:
@@ -521,7 +614,7 @@ def _records(records: Sequence[Any], rows: list[str], path: Path) -> _Content:
         if problem := record_problem(record):
             raise LoadError(f"{shown(path)}: {row}: {problem}. Write one value for each column.")
         columns.update(dict.fromkeys(record))
-    _check_size(len(records), len(columns), path)
+    check_size(len(records), len(columns), path)
     if unnamed := [c for c in columns if not c.strip()]:
         raise LoadError(f"{shown(path)}: a key is {unnamed[0]!r}; every column needs a name.")
     return _Content({c: [r.get(c) for r in records] for c in columns}, rows)
@@ -532,36 +625,67 @@ def _read_parquet(path: Path) -> _Content:
     if not data:
         raise LoadError(f"{shown(path)}: the file is empty; a table with rows is expected.")
     pyarrow, parquet = _import_pyarrow()
-    types = pyarrow.types
     try:
-        source = parquet.ParquetFile(io.BytesIO(data))
-        _check_size(source.metadata.num_rows, source.metadata.num_columns, path)
-        table = source.read()
-        names = [str(n) for n in table.column_names]
-        _refuse_repeats(names, path)
-        columns: dict[str, Any] = {}
-        for position, name in enumerate(names):
-            # pandas stores an unnamed row index under such a name; it is not data.
-            if name.startswith("__index_level_") and name.endswith("__"):
-                continue
-            column = table.column(position)
-            kind = column.type.value_type if types.is_dictionary(column.type) else column.type
-            if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
-                raise LoadError(
-                    f"{shown(path)}: column {name!r} holds {kind}; numbers or text are expected. "
-                    "Convert the column or leave it out of the file."
-                )
-            text = types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind)
-            columns[name] = column.to_pylist() if text else column.to_pandas()
+        return _Content(_parquet_columns(data, path, pyarrow.types, parquet), None)
     except LoadError:
         raise
-    except (pyarrow.ArrowException, OSError, ValueError) as exc:
+    # A damaged file comes out as errors of many kinds, of pyarrow, pandas and Python.
+    except Exception as exc:
         raise LoadError(
             f"{shown(path)}: not a Parquet file that can be read, or damaged ({exc})."
         ) from exc
-    if table.num_rows == 0:
+
+
+def _parquet_columns(data: bytes, path: Path, types: Any, parquet: Any) -> dict[str, Any]:
+    source = parquet.ParquetFile(io.BytesIO(data))
+    described = source.metadata
+    check_size(described.num_rows, described.num_columns, path)
+    groups = [described.row_group(i) for i in range(described.num_row_groups)]
+    unpacked = sum(
+        g.column(i).total_uncompressed_size for g in groups for i in range(g.num_columns)
+    )
+    if unpacked > MAX_UNPACKED:
+        raise LoadError(
+            f"{shown(path)}: its columns unpack to {unpacked} bytes; at most {MAX_UNPACKED} are "
+            "read. Keep only the rows and columns that the analysis needs."
+        )
+    schema = source.schema_arrow
+    names = [str(n) for n in schema.names]
+    _refuse_repeats(names, path)
+    texts = []
+    for name, kind in zip(names, schema.types, strict=True):
+        kind = kind.value_type if types.is_dictionary(kind) else kind
+        if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
+            raise LoadError(
+                f"{shown(path)}: column {name!r} holds {kind}; numbers or text are expected. "
+                "Convert the column or leave it out of the file."
+            )
+        if types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind):
+            texts.append(name)
+    if described.num_rows == 0:
         raise LoadError(f"{shown(path)}: the file has columns, but no rows.")
-    return _Content(columns, None)
+    # A text that stands in many rows is stored once, and is kept once in memory too.
+    source = parquet.ParquetFile(io.BytesIO(data), read_dictionary=texts)
+    table = source.read()
+    columns: dict[str, Any] = {}
+    for position, name in enumerate(names):
+        # pandas stores an unnamed row index under such a name; it is not data.
+        if name.startswith("__index_level_") and name.endswith("__"):
+            continue
+        column = table.column(position)
+        columns[name] = _texts(column, types) if name in texts else column.to_pandas()
+    return columns
+
+
+def _texts(column: Any, types: Any) -> list[str | None]:
+    """Return a column of texts as a list in which equal texts are one object."""
+    out: list[str | None] = []
+    for chunk in column.chunks:
+        if not types.is_dictionary(chunk.type):
+            chunk = chunk.dictionary_encode()
+        texts = chunk.dictionary.to_pylist()
+        out += [None if i is None else texts[i] for i in chunk.indices.to_pylist()]
+    return out
 
 
 def _import_pyarrow() -> tuple[Any, Any]:
@@ -649,20 +773,41 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return marked
 
 
+class _TooLargeError(ValueError):
+    """A number of JSON that a float cannot hold."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+def _count_values(text: str) -> int:
+    """Return a bound on the values that a JSON text holds, an object as three, without parsing."""
+    return text.count(",") + 3 * text.count("{") + text.count("[")
+
+
+def _check_lines(text: str, path: Path) -> None:
+    lines = text.count("\n") + text.count("\r")
+    if lines > 2 * MAX_CELLS:
+        raise LoadError(
+            f"{shown(path)} has {lines} lines; at most {2 * MAX_CELLS} are read. Keep only the "
+            "rows that the analysis needs."
+        )
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if np.isinf(value):
+        raise _TooLargeError(text)
+    return value
+
+
 def _encodable(text: str) -> bool:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _check_size(rows: int, columns: int, path: Path) -> None:
-    if rows * columns > MAX_CELLS:
-        raise LoadError(
-            f"{shown(path)}: the table would have {rows} rows and {columns} columns, more than "
-            f"{MAX_CELLS} cells. Keep only the rows and columns that the analysis needs."
-        )
 
 
 def _count(number: int, noun: str) -> str:

@@ -649,6 +649,9 @@ def _read(
         raise _not_safetensors(shown, start, size)
     head = stream.read(length)
     record = _record(head, start, shown, size)
+    # Looked at first, so that a header does not make us read gigabytes that belong to no array.
+    if _end_of_arrays(head) != size - 8 - length:
+        raise _damaged(shown, "its arrays do not end where the file does")
     arrays = _tensors(start + head + stream.read(size), shown)
     if _content_hash(record["texts"], arrays) != record["content_hash"]:
         raise _damaged(shown, "its content does not match its hash")
@@ -686,6 +689,16 @@ def _record(head: bytes, start: bytes, shown: str, size: int) -> dict[str, Any]:
     if not {"content_hash", "provenance"} <= {*record}:
         raise _damaged(shown, "its metadata are not those of observations")
     return record
+
+
+def _end_of_arrays(head: bytes) -> int:
+    header = _parsed(head)
+    entries = header.items() if isinstance(header, dict) else ()
+    offsets = [
+        e.get("data_offsets") for key, e in entries if key != "__metadata__" and isinstance(e, dict)
+    ]
+    ends = [o[1] for o in offsets if isinstance(o, list) and len(o) == 2 and type(o[1]) is int]
+    return max(ends, default=0)
 
 
 def _parsed(text: str | bytes) -> object:

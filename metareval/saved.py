@@ -18,6 +18,12 @@ from metareval.results import printable, shorten
 FORMAT = "metareval table"
 VERSION = 1
 
+# The largest table that is read from a file, and so the largest that is saved.
+MOST_BYTES = 512 * 1024**2
+MOST_CELLS = 20_000_000
+
+_TOO_MANY = "more than {} would not be read back. Keep only the rows and columns that are needed."
+
 # JSON has no infinities; a missing number is null.
 _INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -55,13 +61,20 @@ def saved_text(frame: pd.DataFrame, roles: SavedRoles, *, name: str) -> str:
     Raises
     ------
     TableError
-        A column holds something other than numbers, texts and truth values.
+        A column holds something other than numbers, texts and truth values, or the table is too
+        large to be read back.
     """
+    if frame.size > MOST_CELLS:
+        raise TableError(f"The table has {frame.size} cells; {_TOO_MANY.format(MOST_CELLS)}")
     head = {"format": FORMAT, "version": VERSION, "name": name, "roles": asdict(roles)}
     columns = [_column(str(c), frame.iloc[:, i]) for i, c in enumerate(frame.columns)]
     lines = [f"{_dump(key)}: {_dump(value)}" for key, value in head.items()]
     body = ",\n".join(f"  {_dump(column)}" for column in columns)
-    return "{\n" + ",\n".join([*lines, f'"columns": [\n{body}\n]']) + "\n}\n"
+    text = "{\n" + ",\n".join([*lines, f'"columns": [\n{body}\n]']) + "\n}\n"
+    # No character takes more than four bytes; where that is enough, nothing is encoded to count.
+    if 4 * len(text) > MOST_BYTES < len(text.encode("utf-8", "surrogatepass")):
+        raise TableError(f"The table takes {len(text)} characters; {_TOO_MANY.format(MOST_BYTES)}")
+    return text
 
 
 def is_saved(document: object) -> bool:

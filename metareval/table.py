@@ -34,6 +34,7 @@ from metareval.validation import (
     refuse_duplicates,
     refuse_shared_roles,
     repeat_mean,
+    replace_columns,
     resolve_directions,
     role_columns_of,
 )
@@ -163,7 +164,8 @@ class MetricTable:
         distance = distances[0] if len(distances) == 1 else None
         if repeats:
             named = [] if metrics is None else name_list(metrics, "metrics")
-            distance = add_oracle_mean(data, repeats, {*taken, *named, *directions})
+            texts = {name for name in (*named, *directions) if isinstance(name, str)}
+            distance = add_oracle_mean(data, repeats, taken | texts)
             taken.add(distance)
         names = metric_names_of(data, metrics, directions, taken)
         if len(data) == 0:
@@ -171,19 +173,20 @@ class MetricTable:
                 f"The table {name!r} has no rows; an analysis needs one row for each model."
             )
         resolved = resolve_directions(names, directions, known_columns=data.columns)
-        for column in names:
-            data[column] = number_column(data[column], name=column)
+        numbers = {c: number_column(data[c], name=c) for c in names if data[c].dtype != np.float64}
+        data = replace_columns(data, numbers)
         roles: dict[str, str | None] = {}
         for role, columns in used.items():
             roles[role] = join_role(data, columns, role)
         refuse_duplicates(data, roles)
         shared = (
-            {m for m in names if m in KNOWN_METRICS and KNOWN_METRICS[m].from_oracle}
+            [m for m in names if m in KNOWN_METRICS and KNOWN_METRICS[m].from_oracle]
             if oracle_shared is None
-            else set(oracle_shared)
+            else name_list(oracle_shared, "oracle_shared")
         )
-        for metric in sorted(shared - set(names)):
-            raise unknown_name("metric in oracle_shared", metric, names)
+        for metric in shared:
+            if metric not in names:
+                raise unknown_name("metric in oracle_shared", metric, names)
         return cls(
             frame=data,
             metrics=tuple(names),
@@ -374,7 +377,8 @@ class MetricTable:
         ArgumentError
             The name does not end in ``.json``.
         TableError
-            A column without a role holds something other than numbers, texts and truth values.
+            A column without a role holds something other than numbers, texts and truth values,
+            or the table is too large to be read back.
         OutputError
             The file could not be written.
 
@@ -393,7 +397,18 @@ class MetricTable:
             raise ArgumentError(
                 f"A table is saved to a file whose name ends in .json, not to {str(path)!r}."
             )
-        return write_atomic(path, saved_text(self.frame, self._roles(), name=self.name))
+        return write_atomic(path, self.saved_text())
+
+    def saved_text(self) -> str:
+        """Return the text of the file that :meth:`save` writes.
+
+        Raises
+        ------
+        TableError
+            A column holds something other than numbers, texts and truth values, or the table is
+            too large to be read back.
+        """
+        return saved_text(self.frame, self._roles(), name=self.name)
 
     def _roles(self) -> SavedRoles:
         return SavedRoles(

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from metareval.catalogue import DIRECTIONS, KNOWN_METRICS
-from metareval.columns import label_column, looks_numeric, row_label
-from metareval.errors import ArgumentError, TableError, unknown_name
+from metareval.columns import FloatArray, label_column, looks_numeric, row_label
+from metareval.errors import MOST_NAMES, ArgumentError, TableError, unknown_name
 
 Role = str | Sequence[str]
 
@@ -27,7 +26,7 @@ def resolve_directions(
     known_columns: Iterable[str],
 ) -> dict[str, str]:
     """Return the direction of every metric, given or known by name; never guess one."""
-    columns = list(known_columns)
+    columns = set(known_columns)
     for metric, direction in directions.items():
         if metric not in columns:
             raise unknown_name("column in directions", metric, columns)
@@ -71,9 +70,17 @@ def column_names(frame: pd.DataFrame) -> list[str]:
         raise TableError(
             "The table has several header rows; flatten them to one name for each column."
         )
-    names = [str(c) for c in frame.columns]
+    try:
+        names = [str(c) for c in frame.columns]
+    except ValueError as exc:  # an integer of thousands of digits
+        raise TableError(f"A column has a name that cannot be written as text ({exc}).") from exc
     seen: set[str] = set()
     for name in names:
+        if any("\ud800" <= c <= "\udfff" for c in name):
+            raise TableError(
+                f"Column {name!r} has half of a character (an unpaired surrogate) in its name; "
+                "rename it."
+            )
         if name in seen:
             raise TableError(
                 f"Column {name!r} occurs {names.count(name)} times; rename or drop the others."
@@ -126,7 +133,7 @@ def add_oracle_mean(data: pd.DataFrame, repeats: Sequence[str], taken: set[str])
     return name
 
 
-def repeat_mean(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+def repeat_mean(distances: FloatArray) -> FloatArray:
     """Return the mean of each row, shape (n,), whatever the order of its columns.
 
     A row that lacks a value has no mean, so that none rests on fewer repeats than it seems to.
@@ -144,11 +151,12 @@ def _mean(values: list[float]) -> float:
         return math.fsum(v / len(values) for v in values)
 
 
-def _holds(column: pd.Series, mean: NDArray[np.float64]) -> bool:
+def _holds(column: pd.Series, mean: FloatArray) -> bool:
     if not pd.api.types.is_numeric_dtype(column.dtype):
         return False
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return bool(np.allclose(values, mean, rtol=1e-12, atol=0.0, equal_nan=True))
+    with np.errstate(over="ignore"):  # a difference beyond all numbers is not close
+        return bool(np.allclose(values, mean, rtol=1e-12, atol=0.0, equal_nan=True))
 
 
 def refuse_shared_roles(used: Mapping[str, list[str]], oracle: Sequence[str]) -> None:
@@ -172,9 +180,11 @@ def metric_names_of(
 ) -> list[str]:
     """Return the metric columns: those named, or all numeric ones without another role."""
     if metrics is not None:
-        names = list(dict.fromkeys(name_list(metrics, "metrics")))
-        for name in names:
+        named = name_list(metrics, "metrics")
+        for name in named:
             require_column(frame, name, "metric")
+        names = list(dict.fromkeys(named))
+        for name in names:
             if name in taken:
                 raise ArgumentError(
                     f"Column {name!r} is named as a metric and has another role; "
@@ -189,9 +199,27 @@ def metric_names_of(
     if not names:
         raise TableError(
             "The table has no metric column: no numeric column is left beside the roles "
-            f"(columns: {', '.join(map(repr, frame.columns)) or 'none'})."
+            f"(columns: {_names(frame.columns) or 'none'})."
         )
     return names
+
+
+def replace_columns(data: pd.DataFrame, columns: Mapping[str, FloatArray]) -> pd.DataFrame:
+    """Return the frame with other values in some of its columns, all at once.
+
+    pandas takes time that grows with the square of the columns where they are set one by one.
+    """
+    if not columns:
+        return data
+    new = pd.DataFrame(dict(columns), index=data.index)
+    kept = data.drop(columns=list(columns))
+    return pd.concat([kept, new], axis=1)[list(data.columns)]
+
+
+def _names(columns: Iterable[str]) -> str:
+    names = list(columns)
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(map(repr, names[:MOST_NAMES])) + more
 
 
 def join_role(data: pd.DataFrame, columns: list[str], role: str) -> str | None:

@@ -20,6 +20,8 @@ settings.register_profile(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+# For runs that repeat the tests thousands of times.
+settings.register_profile("brief", settings.get_profile("quick"), max_examples=8)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

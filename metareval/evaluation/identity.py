@@ -75,7 +75,7 @@ def files_hash(name: str, *, leave_out: Path | None = None) -> str | None:
     LoadError
         A file cannot be read.
     """
-    root = Path(name)
+    root = path = Path(name)
     try:
         if not root.exists():
             return None
@@ -89,7 +89,7 @@ def files_hash(name: str, *, leave_out: Path | None = None) -> str | None:
                 digest.update(part)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        raise LoadError(f"{shown(root)}: the checkpoint cannot be read: {reason}.") from exc
+        raise LoadError(f"{shown(path)}: the checkpoint cannot be read: {reason}.") from exc
     return digest.hexdigest()
 
 
@@ -115,9 +115,16 @@ def _apart(folder: Path, excluded: Path | None) -> bool:
 def _parts(path: Path, size: int) -> Iterator[bytes]:
     with path.open("rb") as stream:
         if size <= _WHOLE_BYTES:
-            while part := stream.read(2**20):
+            left = size
+            while part := stream.read(min(2**20, left)):
+                left -= len(part)
                 yield part
+            if left or os.fstat(stream.fileno()).st_size != size:
+                raise ValueError("it changed while it was read")
             return
         for number in range(_PLACES):
             stream.seek((size - _PLACE_BYTES) * number // (_PLACES - 1), os.SEEK_SET)
-            yield stream.read(_PLACE_BYTES)
+            part = stream.read(_PLACE_BYTES)
+            if len(part) < _PLACE_BYTES:
+                raise ValueError("it changed while it was read")
+            yield part

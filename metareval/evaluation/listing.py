@@ -17,7 +17,7 @@ CHECKPOINT = "checkpoint"
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _OBJECTS = (".json", ".jsonl", ".ndjson")
-_MOST_BYTES = 64 * 2**20
+_MOST_BYTES = 16 * 2**20
 
 # Where a record stands, for messages, and its values.
 _Record = tuple[str, Mapping[str, Any]]

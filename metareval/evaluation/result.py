@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from metareval.evaluation.distance import NoiseFloor
-from metareval.files import csv_safe, write_atomic
+from metareval.files import csv_safe, write_together
 from metareval.results import TEXT_WIDTH, Result, cell_text, frame_text, plain, printable
 from metareval.table import MetricTable
 
@@ -150,17 +150,21 @@ class Evaluation(Result):
         return out
 
     def save(self) -> None:
-        """Write the table and the summary into the folder, each file whole or not at all.
+        """Write the table and the summary into the folder: all files, each whole, or none.
 
         Raises
         ------
         OutputError
             A file could not be written.
         """
-        write_atomic(self.out / TABLE_CSV, csv_safe(self.table.frame, index=False))
-        self.table.save(self.out / TABLE_JSON)
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=True)
-        write_atomic(self.out / SUMMARY, text + "\n")
+        write_together(
+            {
+                self.out / TABLE_CSV: csv_safe(self.table.frame, index=False),
+                self.out / TABLE_JSON: self.table.saved_text(),
+                self.out / SUMMARY: text + "\n",
+            }
+        )
 
     def __repr__(self) -> str:
         frame = self.to_frame()

@@ -63,10 +63,12 @@ class Store:
             Hash of the samples.
         """
         path = self.path(identity, split)
-        if not path.exists() and not path.is_symlink():
-            return None, ""
         try:
+            if not path.exists() and not path.is_symlink():
+                return None, ""
             seen = Observations.load(path, max_bytes=None)
+        except OSError as exc:
+            return None, f"the stored file could not be used: {exc.strerror or exc}"
         except ObservationError as exc:
             return None, f"the stored file could not be used: {exc}"
         reason = identity.difference(seen.provenance)

@@ -84,7 +84,7 @@ def _sound(entry: Any) -> bool:
     return (
         isinstance(entry, dict)
         and all(isinstance(entry.get(key), dict) for key in ("model", "oracle"))
-        and isinstance(entry.get("distance"), (int, float))
+        and isinstance(entry.get("distance"), float)
         and math.isfinite(entry["distance"])
         and entry["distance"] >= 0
     )

@@ -14,7 +14,7 @@ import pandas as pd
 
 from metareval.catalogue import KNOWN_METRICS
 from metareval.errors import ArgumentError, LoadError, TableError
-from metareval.load import as_path, parse_json, read_text, record_problem, shown
+from metareval.load import as_path, check_size, parse_json, read_text, record_problem, shown
 from metareval.results import Result, frame_text, plain, shorten
 from metareval.table import MetricTable
 from metareval.validation import Role, name_list
@@ -149,7 +149,7 @@ def import_runs(
         metrics=None if metrics is None else tuple(name_list(metrics, "metrics")),
         directions=tuple(directions or ()),
         oracle=oracle,
-        fill=dict(fill or {}),
+        fill=_labels(fill),
     )
     for key in layout.fill:
         if key not in layout.labels:
@@ -159,11 +159,15 @@ def import_runs(
             )
     records: dict[str, dict[str, Any]] = {}
     skipped: dict[str, str] = {}
+    keys: set[str] = set()
     for file, path in _files(root, pattern):
         try:
             records[file] = _run(path, root, layout)
         except _Unusable as exc:
             skipped[file] = str(exc)
+        else:
+            keys.update(records[file])
+            check_size(len(records), len(keys), root)
     _skip_mixed(records, skipped, layout)
     _skip_duplicates(records, skipped, layout, root)
     if not records:
@@ -197,7 +201,13 @@ class _Unusable(Exception):
 
 
 def _files(root: Path, pattern: str) -> list[tuple[str, Path]]:
-    if not pattern or PurePath(pattern).is_absolute() or ".." in PurePath(pattern).parts:
+    if not isinstance(pattern, str):
+        raise ArgumentError(f"pattern={pattern!r}: expected a text such as '*.json'.")
+    if (
+        not PurePath(pattern).parts
+        or PurePath(pattern).is_absolute()
+        or ".." in PurePath(pattern).parts
+    ):
         raise ArgumentError(
             f"pattern={pattern!r} does not stay in the folder; give one such as '*.json'."
         )
@@ -246,7 +256,8 @@ def _run(path: Path, root: Path, layout: _Layout) -> dict[str, Any]:
     try:
         inside = path.resolve(strict=True).is_relative_to(root.resolve())
     except (OSError, RuntimeError) as exc:
-        raise _Unusable("a link that leads nowhere") from exc
+        gone = "a link that leads nowhere" if path.is_symlink() else "gone since it was listed"
+        raise _Unusable(gone) from exc
     if not inside:
         raise _Unusable("a link that leaves the folder")
     try:
@@ -398,6 +409,15 @@ def _no_runs(root: Path, pattern: str, skipped: Mapping[str, str]) -> str:
         f"{shown(root)}: none of the {len(skipped)} files is a run that can be used. "
         f"{'; '.join(lines)}{more}."
     )
+
+
+def _labels(fill: Any) -> dict[str, str]:
+    if fill is not None and not isinstance(fill, Mapping):
+        raise ArgumentError(f"fill={fill!r}: give labels by key, as in {{'model': 'llava'}}.")
+    for key, value in (fill or {}).items():
+        if not isinstance(value, str) or not value.strip():
+            raise ArgumentError(f"fill= gives {key!r} the label {value!r}; a text is expected.")
+    return dict(fill or {})
 
 
 def _keys(role: Role | None, name: str) -> tuple[str, ...]:

@@ -50,7 +50,8 @@ class ClusterResult(Result):
     silhouette : float
         Mean silhouette of the clustering; NaN for one cluster.
     linkage : ndarray, shape (m - 1, 4)
-        Average linkage on (1 - tau) / 2, as scipy lays it out.
+        Average linkage on (1 - tau) / 2, as scipy lays it out; leaves are the metrics of
+        ``labels`` in order. Of equal distances the one between the first names is joined first.
     """
 
     labels: pd.Series
@@ -163,9 +164,11 @@ def cluster_metrics(
     cells = design.cells(estimate, replicates=True)
     x = finite_columns(design.x, chosen)
     value = association(x, cells, chosen, estimate)[0]
+    # Metrics join in the order of their names, so that equal distances do not make the clusters
+    # depend on the order of columns.
     reasons = {
         a: undefined_reason(design.x[:, a], design.x[:, a], cells, finite=chosen.needs_finite)
-        for a in range(len(data.metrics))
+        for a in sorted(range(len(data.metrics)), key=lambda a: data.metrics[a])
     }
     kept, dropped = _clusterable(value, reasons)
     if n_clusters is not None and (
@@ -180,6 +183,8 @@ def cluster_metrics(
     tau = value[np.ix_(kept, kept)]
     tree = _linkage(tau)
     labels, silhouette = _cut(tau, tree, n_clusters)
+    in_table = np.argsort(np.array(kept, dtype=np.intp))
+    labels = _numbered(labels, in_table)
     support, between = _resampled(
         labels,
         bootstrap_matrices(x[:, kept], design, cells, chosen, estimate, n_resamples, generator),
@@ -187,8 +192,8 @@ def cluster_metrics(
     order = [data.metrics[kept[i]] for i in _leaves(tree, len(kept))]
     return ClusterResult(
         labels=pd.Series(
-            labels,
-            index=pd.Index([data.metrics[i] for i in kept], name="metric"),
+            labels[in_table],
+            index=pd.Index([data.metrics[i] for i in sorted(kept)], name="metric"),
             name="cluster",
             dtype=int,
         ),
@@ -202,7 +207,7 @@ def cluster_metrics(
         ),
         order=(*order, *(data.metrics[i] for i in dropped)),
         silhouette=silhouette,
-        linkage=tree,
+        linkage=_with_leaves(tree, in_table),
         statistic=statistic,
         estimator=estimate,
         confidence=confidence,
@@ -251,6 +256,23 @@ def _labels(tree: FloatArray, m: int, n_clusters: int) -> IntArray:
     out = np.empty(m, dtype=np.intp)
     for number, members in enumerate(sorted(groups.values(), key=min), start=1):
         out[members] = number
+    return out
+
+
+def _numbered(labels: IntArray, order: IntArray) -> IntArray:
+    """Number clusters from 1 by the first of their members in the given order."""
+    out = np.empty_like(labels)
+    for number, label in enumerate(dict.fromkeys(labels[order].tolist()), start=1):
+        out[labels == label] = number
+    return out
+
+
+def _with_leaves(tree: FloatArray, order: IntArray) -> FloatArray:
+    """Return a tree whose leaves are numbered by their place in the given order."""
+    m = len(order)
+    place = np.append(np.argsort(order), np.arange(m, 2 * m))
+    out = tree.copy()
+    out[:, :2] = np.sort(place[tree[:, :2].astype(np.intp)], axis=1)
     return out
 
 

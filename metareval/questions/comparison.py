@@ -24,6 +24,7 @@ from metareval.stats.multiplicity import adjust
 from metareval.stats.normal_theory import steiger, williams
 from metareval.stats.ranks import centred_ranks
 from metareval.stats.resample import (
+    TOLERANCE,
     Rng,
     UnitSwaps,
     check_fraction,
@@ -66,10 +67,12 @@ class ComparisonResult(Result):
     rho : Series
         Reliability of each metric.
     best : str
-        Metric with the highest reliability; empty where none is defined.
+        Metric with the highest reliability, of equals the first by name; empty where none is
+        defined.
     best_set : tuple of str
         The best metric and those that cannot be told apart from it at ``alpha``: their paired
         permutation p against it, corrected over the comparisons with it, is above ``alpha``.
+        Where several metrics are equally best, those that cannot be told apart from one of them.
     exact : bool
         Whether every choice of swaps was listed.
     """
@@ -291,23 +294,37 @@ def _paired_pvalue(
     return resampling_pvalue(observed, draws, exact=swaps.exact), swaps.exact
 
 
+def first_best(metrics: Sequence[str], rho: FloatArray) -> list[int]:
+    """Return the positions of the metrics with the highest reliability, in the order of names.
+
+    Reliabilities that differ by rounding only are equal. Empty where none is defined.
+    """
+    if np.isnan(rho).all():
+        return []
+    found = np.flatnonzero(rho >= np.nanmax(rho) - TOLERANCE).tolist()
+    return sorted(found, key=lambda a: metrics[a])
+
+
 def _best(
     metrics: Sequence[str], rho: FloatArray, frame: pd.DataFrame, correction: str, alpha: float
 ) -> tuple[str, tuple[str, ...]]:
-    if np.isnan(rho).all():
+    firsts = first_best(metrics, rho)
+    if not firsts:
         return "", ()
-    best = int(np.nanargmax(rho))
-    others = [a for a in range(len(metrics)) if a != best and not np.isnan(rho[a])]
-    pvalues = np.array(
-        [
-            frame["pvalue"].iloc[_pair_position(min(a, best), max(a, best), len(metrics))]
-            for a in others
-        ],
-        dtype=np.float64,
-    )
-    adjusted = adjust(pvalues, correction)
-    alike = {a for a, p in zip(others, adjusted, strict=True) if not p <= alpha} | {best}
-    return metrics[best], tuple(m for a, m in enumerate(metrics) if a in alike)
+    alike: set[int] = set(firsts)
+    # Of equals none is the best, so what cannot be told from one of them stays.
+    for best in firsts:
+        others = [a for a in range(len(metrics)) if a != best and not np.isnan(rho[a])]
+        pvalues = np.array(
+            [
+                frame["pvalue"].iloc[_pair_position(min(a, best), max(a, best), len(metrics))]
+                for a in others
+            ],
+            dtype=np.float64,
+        )
+        adjusted = adjust(pvalues, correction)
+        alike |= {a for a, p in zip(others, adjusted, strict=True) if not p <= alpha}
+    return metrics[firsts[0]], tuple(m for a, m in enumerate(metrics) if a in alike)
 
 
 def _pair_position(a: int, b: int, k: int) -> int:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metareval.design import build_design
+from metareval.questions.comparison import first_best
 from metareval.questions.reliability import last_column_draws
 from metareval.stats.association import association, finite_columns
 from metareval.stats.intervals import percentile_interval
@@ -66,7 +67,7 @@ def leave_one_block_out(
         if not usable.any():
             parts.append(f"{held_out}: none")
             continue
-        best = int(np.nanargmax(rho))
+        best = first_best(table.metrics, rho)[0]
         parts.append(f"{held_out}: {table.metrics[best]}")
         used = weights > 0
         if used.any():

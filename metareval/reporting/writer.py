@@ -14,7 +14,7 @@ import pandas as pd
 
 import metareval
 from metareval.errors import OutputError
-from metareval.files import csv_safe, safe_child, write_atomic
+from metareval.files import csv_safe, safe_child, write_together
 from metareval.progress import stage
 from metareval.reporting.analysis import Analysis
 from metareval.reporting.latex import latex_table
@@ -64,12 +64,12 @@ def report_files(analysis: Analysis, page: Page) -> dict[str, str | bytes]:
 
 
 def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> None:
-    """Write files into a folder, in the order given."""
+    """Write files into a folder, all of them or none; they take their places in the order given."""
     stage(f"Writing {len(contents)} files to {printable(str(folder))}")
-    for name, data in contents.items():
-        path = safe_child(folder, name)
-        make_folder(path.parent)
-        write_atomic(path, data)
+    paths = {safe_child(folder, name): data for name, data in contents.items()}
+    for parent in {path.parent for path in paths}:
+        make_folder(parent)
+    write_together(paths)
 
 
 def make_folder(folder: Path) -> None:

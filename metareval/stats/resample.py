@@ -22,6 +22,8 @@ DRAWS_AT_ONCE = 1000
 NUMBERS_AT_ONCE = 2**24
 # Every permutation is listed where there are at most this many.
 EXACT_LIMIT = 100_000
+# More draws than this are taken for a slip of the keyboard.
+MOST_RESAMPLES = 10_000_000
 # Resampled statistics equal to within this are one value: they differ by rounding only.
 TOLERANCE = 1e-10
 
@@ -65,6 +67,11 @@ def check_resamples(n_resamples: int) -> int:
         or n_resamples < 1
     ):
         raise ArgumentError(f"n_resamples is {n_resamples!r}; it must be an integer of at least 1.")
+    if n_resamples > MOST_RESAMPLES:
+        raise ArgumentError(
+            f"n_resamples is larger than {MOST_RESAMPLES}; so many draws would take days and tell "
+            "no more."
+        )
     return int(n_resamples)
 
 

@@ -161,7 +161,7 @@ def test_resolve_unknown_name_says_no_path_was_found() -> None:
     for name in ("unifedunl", "x" * 10_000):
         with pytest.raises(ArgumentError) as caught:
             resolve_table(name)
-        assert "'study-small', 'unifiedunl', 'unifiedunl-blip2', 'unifiedunl-unimodal'" in str(caught.value)
+        assert "'unifiedunl', 'unifiedunl-blip2', 'unifiedunl-unimodal'" in str(caught.value)
         assert "no file" in str(caught.value)
     with pytest.raises(LoadError, match="there is no such file"):
         resolve_table("missing.csv")

@@ -1,0 +1,163 @@
+"""Change the statistics one place at a time and see whether a test notices.
+
+    pip install -e '.[mutation]'
+    python benchmarks/validation/mutate.py [--only PATTERN ...] [--minutes 60] [--children 1]
+
+mutmut works on a copy of the project in ``--work`` (by default build/mutation), where a later call
+goes on. Writes mutation.json beside this file, and the page again. Hours for all of it; a pattern
+names modules or functions, as in ``metareval.stats.swaps*``. ``--list`` prints what survived.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import page
+
+import run
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+COPIED = ("metareval", "tests", "pyproject.toml", "README.md")
+MUTATED = ("metareval/stats/*", "metareval/questions/*")
+# Quick tests of the statistics and the questions; Hypothesis draws few examples.
+TESTS = (
+    "tests/reference",
+    "tests/properties/test_agreement.py",
+    "tests/properties/test_invariance.py",
+    "tests/properties/test_oracle_repeats.py",
+    "tests/properties/test_reliability.py",
+    "tests/unit/test_questions.py",
+    "tests/unit/test_oracle_repeats.py",
+)
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "source_paths": ("metareval",),
+    "only_mutate": MUTATED,
+    "pytest_add_cli_args": ("-p", "no:cacheprovider", "-o", "addopts=-q --strict-markers"),
+    "pytest_add_cli_args_test_selection": TESTS,
+    "timeout_multiplier": ("4",),
+    "timeout_constant": ("5",),
+    "track_dependencies": ("false",),
+}
+# Exit codes of pytest, and signals of a test that ran out of time.
+SURVIVED, UNTESTED = 0, (5, 33)
+
+
+def copy(work: Path) -> None:
+    """Copy the project and write mutmut's settings."""
+    work.mkdir(parents=True, exist_ok=True)
+    skipped = shutil.ignore_patterns("__pycache__")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.rmtree(work / name, ignore_errors=True)
+            shutil.copytree(source, work / name, ignore=skipped)
+        else:
+            shutil.copy2(source, work / name)
+    lines = ["[mutmut]"]
+    for key, values in SETTINGS.items():
+        lines.append(f"{key}=" + (values[0] if len(values) == 1 else ""))
+        lines += [f"    {value}" for value in values] if len(values) > 1 else []
+    (work / "setup.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def mutate(work: Path, patterns: list[str], children: int, minutes: float) -> None:
+    """Run mutmut in the copy, for so long at most."""
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(children), *patterns]
+    environment = {**os.environ, "HYPOTHESIS_PROFILE": "brief", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, cwd=work, env=environment) as process:
+        try:
+            process.wait(timeout=60 * minutes)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+
+
+def results(work: Path) -> dict[str, dict[str, int | None]]:
+    """Return the exit code of every mutant of every module; None where it was not tried."""
+    out = {}
+    for path in sorted((work / "mutants" / "metareval").glob("*/*.meta")):
+        codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
+        if codes:
+            out[f"{path.parent.name}/{path.stem}"] = codes
+    return out
+
+
+def summary(found: dict[str, dict[str, int | None]]) -> list[dict[str, Any]]:
+    """Count the mutants of every module."""
+    rows = []
+    for module, codes in found.items():
+        tried = [code for code in codes.values() if code is not None]
+        survived = sum(code == SURVIVED or code in UNTESTED for code in tried)
+        rows.append(
+            {
+                "module": module,
+                "mutants": len(codes),
+                "tried": len(tried),
+                "killed": len(tried) - survived,
+                "survived": survived,
+            }
+        )
+    return rows
+
+
+def show(work: Path, found: dict[str, dict[str, int | None]]) -> None:
+    """Print what survived, a line for each."""
+    for codes in found.values():
+        for name, code in codes.items():
+            if code == SURVIVED or code in UNTESTED:
+                command = [sys.executable, "-m", "mutmut", "show", name]
+                text = subprocess.run(
+                    command, cwd=work, capture_output=True, text=True, check=True
+                ).stdout
+                lines = [
+                    line[0] + line[1:].strip()
+                    for line in text.splitlines()
+                    if line[:1] in "+-" and line[:3] not in ("+++", "---")
+                ]
+                print(f"{name}: {' '.join(lines)}")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--minutes", type=float, default=600)
+    parser.add_argument("--children", type=int, default=1)
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "mutation")
+    parser.add_argument("--list", action="store_true")
+    chosen = parser.parse_args(arguments)
+    if chosen.list:
+        show(chosen.work, results(chosen.work))
+        return 0
+    copy(chosen.work)
+    mutate(chosen.work, chosen.only, chosen.children, chosen.minutes)
+    rows = summary(results(chosen.work))
+    origin = run.origin()
+    written = {
+        "command": "python benchmarks/validation/mutate.py",
+        "commit": origin["commit"],
+        "changed": origin["changed"],
+        "mutmut": importlib.metadata.version("mutmut"),
+        "modules": rows,
+    }
+    run.write(HERE / "mutation.json", json.dumps(written, indent=1) + "\n")
+    run.write(run.PAGE, page.render(HERE))
+    print(Counter({key: sum(row[key] for row in rows) for key in ("tried", "killed", "survived")}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+# Before torch is imported: training on another number of threads gives other weights.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pytest
 from hypothesis import HealthCheck, settings
 

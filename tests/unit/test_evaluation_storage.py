@@ -286,7 +286,9 @@ def test_unreadable_checkpoint_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     make_checkpoint(tmp_path / "model")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", refuse)
-        with pytest.raises(LoadError, match=r"model: the checkpoint cannot be read: Permission"):
+        with pytest.raises(
+            LoadError, match=r"model\.json: the checkpoint cannot be read: Permission"
+        ):
             files_hash(str(tmp_path / "model"))
 
 

@@ -47,11 +47,12 @@ def micro(**changes: Any) -> dict[str, Any]:
 def write(folder: Path, data: dict[str, Any] | None = None) -> Path:
     """Write a study as TOML."""
     path = folder / "study.toml"
-    path.write_text(_toml(data or MICRO), encoding="utf-8")
+    path.write_text(toml(data or MICRO), encoding="utf-8")
     return path
 
 
-def _toml(data: dict[str, Any]) -> str:
+def toml(data: dict[str, Any]) -> str:
+    """Return the data of a study as TOML."""
     return "".join(f"{key} = {_value(value)}\n" for key, value in data.items())
 
 

@@ -1,11 +1,12 @@
 """Change the statistics one place at a time and see whether a test notices.
 
     pip install -e '.[mutation]'
-    python benchmarks/validation/mutate.py [--only PATTERN ...] [--minutes 60] [--children 1]
+    python benchmarks/validation/mutate.py [--only PATTERN ...] [--again] [--minutes 60]
 
 mutmut works on a copy of the project in ``--work`` (by default build/mutation), where a later call
 goes on. Writes mutation.json beside this file, and the page again. Hours for all of it; a pattern
-names modules or functions, as in ``metareval.stats.swaps*``. ``--list`` prints what survived.
+names modules or functions, as in ``metareval.stats.swaps*``. ``--again`` tries once more what has
+survived, ``--list`` prints it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,19 @@ COPIED = ("metareval", "tests", "pyproject.toml", "README.md")
 MUTATED = ("metareval/stats/*", "metareval/questions/*")
 # Quick tests of the statistics and the questions; Hypothesis draws few examples.
 TESTS = (
-    "tests/reference",
+    *(
+        f"tests/reference/test_{name}.py"
+        for name in (
+            "association",
+            "brute_force",
+            "ceiling",
+            "concordance",
+            "normal_theory",
+            "permutation",
+            "published",
+            "simplex",
+        )
+    ),
     "tests/properties/test_agreement.py",
     "tests/properties/test_invariance.py",
     "tests/properties/test_oracle_repeats.py",
@@ -93,12 +106,22 @@ def results(work: Path) -> dict[str, dict[str, int | None]]:
     return out
 
 
+def survivors(found: dict[str, dict[str, int | None]]) -> list[str]:
+    """Return the names of the mutants that no test noticed."""
+    return [
+        name
+        for codes in found.values()
+        for name, code in codes.items()
+        if code == SURVIVED or code in UNTESTED
+    ]
+
+
 def summary(found: dict[str, dict[str, int | None]]) -> list[dict[str, Any]]:
     """Count the mutants of every module."""
     rows = []
     for module, codes in found.items():
         tried = [code for code in codes.values() if code is not None]
-        survived = sum(code == SURVIVED or code in UNTESTED for code in tried)
+        survived = len(survivors({module: codes}))
         rows.append(
             {
                 "module": module,
@@ -113,19 +136,15 @@ def summary(found: dict[str, dict[str, int | None]]) -> list[dict[str, Any]]:
 
 def show(work: Path, found: dict[str, dict[str, int | None]]) -> None:
     """Print what survived, a line for each."""
-    for codes in found.values():
-        for name, code in codes.items():
-            if code == SURVIVED or code in UNTESTED:
-                command = [sys.executable, "-m", "mutmut", "show", name]
-                text = subprocess.run(
-                    command, cwd=work, capture_output=True, text=True, check=True
-                ).stdout
-                lines = [
-                    line[0] + line[1:].strip()
-                    for line in text.splitlines()
-                    if line[:1] in "+-" and line[:3] not in ("+++", "---")
-                ]
-                print(f"{name}: {' '.join(lines)}")
+    for name in survivors(found):
+        command = [sys.executable, "-m", "mutmut", "show", name]
+        text = subprocess.run(command, cwd=work, capture_output=True, text=True, check=True).stdout
+        lines = [
+            line[0] + line[1:].strip()
+            for line in text.splitlines()
+            if line[:1] in "+-" and line[:3] not in ("+++", "---")
+        ]
+        print(f"{name}: {' '.join(lines)}")
 
 
 def main(arguments: list[str]) -> int:
@@ -137,12 +156,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--children", type=int, default=1)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "mutation")
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--list", action="store_true")
     chosen = parser.parse_args(arguments)
     if chosen.list:
         show(chosen.work, results(chosen.work))
         return 0
     copy(chosen.work)
+    if chosen.again:
+        chosen.only += survivors(results(chosen.work))
     mutate(chosen.work, chosen.only, chosen.children, chosen.minutes)
     rows = summary(results(chosen.work))
     origin = run.origin()

@@ -17,6 +17,7 @@ _WHOLE_BYTES = 64 * 2**20
 _PLACES = 4096
 _PLACE_BYTES = 4096
 
+_CHANGED = "it changed while it was read"
 # A subfolder with one of these is a checkpoint of its own, as training leaves them beside the last.
 _CONFIGURATIONS = ("config.json", "adapter_config.json")
 
@@ -113,18 +114,18 @@ def _apart(folder: Path, excluded: Path | None) -> bool:
 
 
 def _parts(path: Path, size: int) -> Iterator[bytes]:
+    length, places = size, [0]
+    if size > _WHOLE_BYTES:
+        length = _PLACE_BYTES
+        places = [(size - length) * number // (_PLACES - 1) for number in range(_PLACES)]
     with path.open("rb") as stream:
-        if size <= _WHOLE_BYTES:
-            left = size
+        for place in places:
+            stream.seek(place)
+            left = length
             while part := stream.read(min(2**20, left)):
                 left -= len(part)
                 yield part
-            if left or os.fstat(stream.fileno()).st_size != size:
-                raise ValueError("it changed while it was read")
-            return
-        for number in range(_PLACES):
-            stream.seek((size - _PLACE_BYTES) * number // (_PLACES - 1), os.SEEK_SET)
-            part = stream.read(_PLACE_BYTES)
-            if len(part) < _PLACE_BYTES:
-                raise ValueError("it changed while it was read")
-            yield part
+            if left:
+                raise ValueError(_CHANGED)
+        if os.fstat(stream.fileno()).st_size != size:
+            raise ValueError(_CHANGED)

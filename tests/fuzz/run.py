@@ -1,4 +1,4 @@
-"""Fuzz the targets with atheris, guided by the coverage of metareval.
+"""Fuzz the targets with atheris, guided by the coverage of our code.
 
 python -m tests.fuzz.run TARGET [--seconds N] [--corpus FOLDER]
 
@@ -15,12 +15,14 @@ import tempfile
 import warnings
 from pathlib import Path
 
+PACKAGES = ["metareval", "metareval_backends", "metareval_benchmarks"]
+
 
 def main() -> None:
     """Fuzz one target for some time."""
     import atheris
 
-    with atheris.instrument_imports(include=["metareval"], enable_loader_override=False):
+    with atheris.instrument_imports(include=PACKAGES, enable_loader_override=False):
         from tests.fuzz import targets as found
         from tests.fuzz.seeds import PIECES, seeds
 

@@ -12,10 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
+from PIL import Image
+from safetensors.numpy import save
 
 import metareval as mr
 from metareval.observations import Observations
+from metareval_backends.study.config import study_of
+from metareval_backends.study.plan import plan
 from tests.fuzz.targets import CUT, ROLES
+from tests.study_files import MICRO, toml
 
 _HEAD = ("dataset", "method", "seed", "FA", "RA", "distance")
 _ROWS = (
@@ -39,6 +44,38 @@ WORDS = (
 )
 _RAW = (b"\xff", b"\xfe\xff", b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\x80", b"\x00\x00\xfe\xff")
 PIECES: tuple[bytes, ...] = (*(w.encode() for w in WORDS), *_RAW)
+
+
+def _cells() -> tuple[bytes, ...]:
+    """Records of a cell that was made, and of one that failed."""
+    made = plan(study_of(MICRO, source="study.toml"))[0].cells[0]
+    done = {"hash": made.hash, "settings": made.settings, "seconds": 1.5}
+    failed = {"cell": made.path, "settings": made.settings, "error": "ValueError: x"}
+    return tuple(json.dumps(record).encode() for record in (done, failed))
+
+
+def _checkpoints() -> tuple[bytes, ...]:
+    """A full model, a LoRA adapter, and their parts in one."""
+    ones = np.ones((2, 3), np.float32)
+    full = save({"model.norm.weight": ones[0], "model.head.weight": ones.astype(np.float16)})
+    place = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
+    factors = save({f"{place}A.weight": ones, f"{place}B.weight": ones.T.copy()})
+    lora = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}
+    configs = ({"model_type": "opt", "architectures": ["OPTForCausalLM"]}, lora)
+    return tuple(
+        json.dumps(config).encode() + CUT + weights
+        for config, weights in zip(configs, (full, factors), strict=True)
+    )
+
+
+def _pictures() -> tuple[bytes, ...]:
+    pixels = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    out = []
+    for kind in ("PNG", "JPEG", "GIF", "BMP", "WEBP"):
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, kind)
+        out.append(stream.getvalue())
+    return tuple(out)
 
 
 @cache
@@ -85,6 +122,9 @@ def seeds() -> Mapping[str, tuple[bytes, ...]]:
             for seed in (1, 2)
         ],
     }
+    asked = [{"question": f"Who is {i}?", "answer": "Ada", "image": f"{i}.png"} for i in range(3)]
+    rows = io.BytesIO()
+    pd.DataFrame(asked).to_parquet(rows)
     csv = _FRAME.to_csv(index=False).encode()
     options = ["--oracle", "distance", "--block", "dataset", "--item", "method"]
     options += ["--replicate", "seed"]
@@ -124,6 +164,13 @@ def seeds() -> Mapping[str, tuple[bytes, ...]]:
         "listing-json": (json.dumps(named).encode(),),
         "listing-jsonl": ("\n".join(map(json.dumps, named)).encode(),),
         "entry": (json.dumps(entered).encode(),),
+        "study": (toml(MICRO).encode(),),
+        "cell": _cells(),
+        "checkpoint": _checkpoints(),
+        "records-json": (json.dumps(asked).encode(),),
+        "records-jsonl": ("\n".join(map(json.dumps, asked)).encode(),),
+        "records-parquet": (rows.getvalue(),),
+        "picture": _pictures(),
         "command": tuple("\n".join(c).encode() + CUT + csv for c in commands),
     }
 

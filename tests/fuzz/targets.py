@@ -20,6 +20,15 @@ from metareval.evaluation.specs import checkpoint_specs
 from metareval.importers.runs import import_runs
 from metareval.leaderboards.entries import check_entries, read_entry
 from metareval.observations import Observations
+from metareval_backends.folder import find_checkpoint
+from metareval_backends.study.config import read_study, study_of
+from metareval_backends.study.plan import plan
+from metareval_backends.study.status import study_status
+from metareval_backends.study.store import Store
+from metareval_backends.weights import delta_weights, iterate, tensor_names
+from metareval_benchmarks.images import decode
+from metareval_benchmarks.records import read_records
+from tests.study_files import MICRO
 
 ROLES: Mapping[str, Any] = {
     "oracle": "distance",
@@ -133,6 +142,59 @@ def entry(data: bytes) -> None:
             repr(check_entries([path], [mr.load_dataset("unifiedunl")]))
 
 
+def study(data: bytes) -> None:
+    """Read a study, and list its cells."""
+    with a_file(data, "s.toml") as path, on_purpose():
+        assert plan(read_study(str(path)))
+
+
+def cell(data: bytes) -> None:
+    """Look at a study whose first cell, or the error of it, holds these bytes."""
+    known = study_of(MICRO, source="study.toml")
+    first = plan(known)[0].cells[0]
+    for done in (True, False):
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(folder)
+            store.folder(first).mkdir(parents=True)
+            path = store.folder(first) / "cell.json" if done else store.error_file(first)
+            path.write_bytes(data)
+            with on_purpose():
+                found = study_status(known, folder)
+                repr(found)
+                json.dumps(found.to_dict(), allow_nan=False)
+
+
+def checkpoint(data: bytes) -> None:
+    """Look at a checkpoint: a configuration and weights, as a full model and as an adapter."""
+    config, _, weights = data.partition(CUT)
+    names = (
+        ("config.json", "model.safetensors"),
+        ("adapter_config.json", "adapter_model.safetensors"),
+    )
+    for settings, tensors in names:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, settings).write_bytes(config)
+            Path(folder, tensors).write_bytes(weights)
+            with on_purpose():
+                found = find_checkpoint(folder)
+                assert len(tensor_names(found)) == sum(1 for _ in iterate(found))
+            with on_purpose():
+                for delta in delta_weights(find_checkpoint(folder)):
+                    repr(delta)
+
+
+def records(data: bytes, suffix: str) -> None:
+    """Read the rows of a benchmark's file."""
+    with a_file(data, f"r.{suffix}") as path, on_purpose():
+        assert [*read_records(path, ("question", "answer"), optional=("image",))]
+
+
+def picture(data: bytes) -> None:
+    """Decode a picture."""
+    with on_purpose():
+        assert decode(data, "p.png").mode == "RGB"
+
+
 def command(data: bytes) -> None:
     """Run a command line, its words cut at line ends; {file} is the rest of the data as a CSV."""
     from metareval.cli import main
@@ -166,5 +228,12 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "listing-json": lambda data: listing(data, "json"),
     "listing-jsonl": lambda data: listing(data, "jsonl"),
     "entry": entry,
+    "study": study,
+    "cell": cell,
+    "checkpoint": checkpoint,
+    "records-json": lambda data: records(data, "json"),
+    "records-jsonl": lambda data: records(data, "jsonl"),
+    "records-parquet": lambda data: records(data, "parquet"),
+    "picture": picture,
     "command": command,
 }

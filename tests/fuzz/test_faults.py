@@ -25,6 +25,7 @@ from metareval.evaluation import evaluate
 from metareval.evaluation.identity import files_hash
 from metareval.files import write_atomic, write_together
 from metareval.observations import Observations
+from tests import study_files
 from tests.fake_models import FakeBackend, FakeBenchmark, make_study
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
@@ -126,6 +127,32 @@ def test_what_cannot_be_written_says_what_to_do(
         assert str(tmp_path / name) in str(caught.value)
         assert str(caught.value).endswith((" folder.", " to."))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_evaluation_goes_on_after_a_disk_that_is_full_at_any_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, oracles = make_study(tmp_path / "runs")
+    models = models[:2]
+
+    def run(out: Path) -> dict[str, bytes]:
+        evaluate(FakeBackend(), models, oracle=oracles[0], benchmark=FakeBenchmark(), out=out)
+        return {name: (out / name).read_bytes() for name in ("table.csv", "table.json")}
+
+    disk = Failing(monkeypatch)
+    whole = run(tmp_path / "alone")
+    calls = disk.calls
+    assert calls > 4 * len(models)
+    for n in range(1, calls + 1):
+        out = tmp_path / str(n)
+        disk.calls, disk.fails_at = 0, n
+        with pytest.raises(OutputError, match="No space left on device"):
+            run(out)
+        assert not [p for p in content(out) if p.endswith(".tmp")]
+        for path in out.rglob("*.safetensors"):
+            Observations.load(path)
+        disk.fails_at = -1
+        assert run(out) == whole
 
 
 def command(*arguments: str, before: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
@@ -297,6 +324,30 @@ def test_two_processes_write_one_evaluation(tmp_path: Path) -> None:
     assert len(list(out.rglob("*.safetensors"))) == len(list(alone.rglob("*.safetensors")))
 
 
+def test_two_processes_run_one_study(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    path, out = study_files.write(tmp_path), tmp_path / "out"
+    code = [sys.executable, "-m", "metareval.cli", "study", "run", str(path), "--out", str(out)]
+    both = [
+        subprocess.Popen(
+            code, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=240)[0] for process in both]
+    # Whoever comes second is told who is at work, or finds all of it made.
+    ends = [process.returncode for process in both]
+    assert sorted(ends) in ([0, 0], [0, 2]), said
+    for code_, text, other in zip(ends, said, reversed(both), strict=True):
+        if code_:
+            assert f"process {other.pid}" in text
+            assert "Traceback" not in text
+    from metareval_backends.study import study_table
+
+    assert len(study_table(str(path), out).table) == 4
+    assert not list(out.rglob("*.tmp"))
+
+
 # Files that change, vanish or fail while they are read
 
 CSV = "m,FA\n" + "".join(f"a{i},0.5\n" for i in range(1000))
@@ -408,30 +459,27 @@ def test_a_disk_that_is_unplugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             (tmp_path / name).unlink()
 
 
+@pytest.mark.parametrize("whole", [2**20, 5000], ids=["in full", "in places"])
+@pytest.mark.parametrize("size", [10, 20_000], ids=["shorter", "longer"])
 def test_a_checkpoint_that_changes_while_it_is_hashed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: int, size: int
 ) -> None:
     from metareval.evaluation import identity
 
     path = tmp_path / "model.bin"
-    for whole in (2**20, 5000):  # hashed in full, or in places
-        monkeypatch.setattr(identity, "_WHOLE_BYTES", whole)
-        for size in (10, 20_000):
-            path.write_bytes(b"x" * 10_000)
-            real = Path.stat
+    path.write_bytes(b"x" * 10_000)
+    monkeypatch.setattr(identity, "_WHOLE_BYTES", whole)
+    monkeypatch.setattr(identity, "_PLACE_BYTES", 100)
+    real = Path.open
 
-            def stat(self: Path, *, follow_symlinks: bool = True, size: int = size) -> Any:
-                found = real(self, follow_symlinks=follow_symlinks)  # noqa: B023
-                if self == path and size:
-                    os.truncate(path, size)
-                return found
+    def opened(self: Path, mode: str) -> Any:
+        # Its size is known by now.
+        os.truncate(self, size)
+        return real(self, mode)
 
-            with monkeypatch.context() as patch:
-                if whole < size:
-                    continue
-                patch.setattr(Path, "stat", stat)
-                path.write_bytes(b"x" * 10_000)
-                assert files_hash(str(tmp_path)) is not None or True
+    monkeypatch.setattr(Path, "open", opened)
+    with pytest.raises(LoadError, match=r"model\.bin: .* it changed while it was read"):
+        files_hash(str(tmp_path))
 
 
 @posix

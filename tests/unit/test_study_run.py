@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -126,6 +127,33 @@ def test_a_folder_of_other_settings_is_refused(made: tuple[str, Path], tmp_path:
             match=r"vit/digits/base .*architecture.train.epochs is 2 there and 3 in .*--out",
         ):
             ask(path, out)
+
+
+def damage(out: Path, name: str, key: str, value: object) -> None:
+    path = out / "cells/vit/digits" / name / "cell.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, key: value}))
+
+
+@pytest.mark.parametrize("value", ["abc", [1], True, -1, 10**400, float("nan"), None])
+def test_times_that_are_none(made: tuple[str, Path], tmp_path: Path, value: object) -> None:
+    path, out = made[0], tmp_path / "out"
+    shutil.copytree(made[1], out)
+    damage(out, "base", "seconds", value)
+    with pytest.raises(LoadError, match=r"base/cell\.json.*Remove the folder .*base"):
+        study_status(path, out)
+
+
+@pytest.mark.parametrize("name", ["ascent+weak+0", "reference-distances"])
+@pytest.mark.parametrize("value", [{}, 0.5, {"oracle-1": "x"}, {"oracle-2": {}}, [], None])
+def test_distances_that_are_none(
+    made: tuple[str, Path], tmp_path: Path, name: str, value: object
+) -> None:
+    path, out = made[0], tmp_path / "out"
+    shutil.copytree(made[1], out)
+    damage(out, name, "weight_distances", value)
+    with pytest.raises(LoadError, match=rf"{re.escape(name)}/cell\.json.*Remove the folder"):
+        study_table(path, out)
 
 
 def test_more_seeds_reuse_what_is_there(made: tuple[str, Path], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,31 @@ class Store:
                 f"The cell {cell.path} in {_shown(self.out)} was made with other settings: {what}. "
                 "Choose another folder with --out, or set the file back."
             )
+        for key in ("seconds", "weight_distances"):
+            if not _numeric(found.get(key, 0.0)):
+                raise LoadError(
+                    f"{_shown(path)}: {key!r} is {shorten(printable(repr(found[key])), 60)}; "
+                    f"expected finite numbers of at least 0. {_again(path)}"
+                )
         return found
+
+    def weight_distance(self, cell: Cell, *names: str) -> float:
+        """Return a distance that the record of a cell holds, by the names that lead to it.
+
+        Raises
+        ------
+        LoadError
+            There is none.
+        """
+        found: Any = self.record(cell).get("weight_distances")
+        for name in names:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        if found is None or isinstance(found, Mapping):
+            path = self.folder(cell) / CELL_FILE
+            raise LoadError(
+                f"{_shown(path)} holds no distance of weights to {names[-1]}. {_again(path)}"
+            )
+        return float(found)
 
     def observations(self, cell: Cell, splits: Iterable[str] | None = None) -> dict[str, Any]:
         """Return what the model of a cell did.
@@ -221,6 +246,15 @@ class Store:
         if not isinstance(found, dict):
             raise LoadError(f"{_shown(path)} holds no object. {_again(path)}")
         return found
+
+
+def _numeric(value: object) -> bool:
+    """Whether a value is a finite number of at least 0, or holds such by name."""
+    if isinstance(value, Mapping):
+        return all(map(_numeric, value.values()))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return 0 <= value <= sys.float_info.max
 
 
 def _text(record: Record) -> str:

@@ -182,14 +182,11 @@ class _Block:
             raise type(error)(f"{self.block.label}: {error}") from error
         names = [BASE, *self.oracles]
         self.seen = {name: self._observed(self.cells[name]) for name in names}
-        weights: Mapping[str, Mapping[str, float]] = {}
-        if "weights" in self.study.distances:
-            weights = self.store.record(self.cells[REFERENCES])["weight_distances"]
-        floors = self._floors(weights)
+        floors = self._floors()
         self._check_base()
         for name in names:
             found = {"reference": name, **floors}
-            found |= self._measured(self.cells[name], self.seen[name], weights.get(name, {}), name)
+            found |= self._measured(self.cells[name], self.seen[name], name)
             yield found
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -204,17 +201,15 @@ class _Block:
         for cell in wanted:
             if cell.name in missing:
                 continue
-            weights = self.store.record(cell).get("weight_distances", {})
             labels = {"method": cell.method, "strength": cell.strength, "seed": cell.seed}
-            yield {**labels, **self._measured(cell, self._observed(cell), weights)}
+            yield {**labels, **self._measured(cell, self._observed(cell))}
 
     def _observed(self, cell: Cell) -> Observed:
         self.store.record(cell)
         return self.store.observations(cell, self.measures.splits() | {self.probe})
 
-    def _measured(
-        self, cell: Cell, observed: Observed, weights: Mapping[str, float], name: str = ""
-    ) -> dict[str, Any]:
+    def _measured(self, cell: Cell, observed: Observed, name: str = "") -> dict[str, Any]:
+        """Measure a cell; one of the references by its name."""
         found: dict[str, Any] = {
             "architecture": cell.architecture,
             "benchmark": cell.benchmark,
@@ -229,11 +224,18 @@ class _Block:
         for kind in self.study.distances:
             for column, oracle in zip(columns_of(self.study, kind), self.oracles, strict=True):
                 if kind == "weights":
-                    found[column] = 0.0 if oracle == name else float(weights[oracle])
+                    found[column] = self._weights(cell, oracle, name)
                 else:
                     there = self.seen[oracle][self.probe]
                     found[column] = function_distance(observed[self.probe], there)
         return found
+
+    def _weights(self, cell: Cell, oracle: str, name: str) -> float:
+        if not name:
+            return self.store.weight_distance(cell, oracle)
+        if oracle == name:
+            return 0.0
+        return self.store.weight_distance(self.cells[REFERENCES], name, oracle)
 
     def _attempt(self, cell: Cell, name: str, ask: Callable[[], Mapping[str, float]]) -> float:
         try:
@@ -242,20 +244,18 @@ class _Block:
             self.notes.append(f"{cell.path}: {' '.join(str(error).split())}")
             return float("nan")
 
-    def _floors(self, weights: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    def _floors(self) -> dict[str, float]:
         found = {}
         for kind in self.study.distances:
-            floor = noise_floor(self.oracles, partial(self._between, kind, weights))
+            floor = noise_floor(self.oracles, partial(self._between, kind))
             if floor is not None:
                 found[FLOORS[kind]] = floor.mean
                 found[f"{FLOORS[kind]}_highest"] = floor.highest
         return found
 
-    def _between(
-        self, kind: str, weights: Mapping[str, Mapping[str, float]], a: str, b: str
-    ) -> float:
+    def _between(self, kind: str, a: str, b: str) -> float:
         if kind == "weights":
-            return float(weights[a][b])
+            return self._weights(self.cells[a], b, a)
         return function_distance(self.seen[a][self.probe], self.seen[b][self.probe])
 
     def _check_base(self) -> None:

@@ -64,13 +64,14 @@ class Plan(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each answer."""
+        # Short enough to be shown whole.
         answers: dict[str, Any] = {
-            f"models needed to find a correlation of {self.rho:g}": self.models_needed,
-            "independent models at hand": self.n_units,
-            f"power at hand to find {self.rho:g}": self.power_at_hand,
-            "smallest correlation found": self.smallest_detectable,
-            "smallest difference of metrics found": self.smallest_difference,
-            "smallest p-value in reach": self.smallest_pvalue,
+            f"models to find {self.rho:g}": self.models_needed,
+            "independent models": self.n_units,
+            f"power to find {self.rho:g}": self.power_at_hand,
+            "smallest rho found": self.smallest_detectable,
+            "smallest difference found": self.smallest_difference,
+            "smallest p-value": self.smallest_pvalue,
             "level of each test": self.alpha_per_test,
         }
         if self.n_units == 0:
@@ -85,7 +86,7 @@ class Plan(Result):
         """Return one line that says what was asked."""
         return (
             f"Plan ({self.statistic}, power {self.power:g}, alpha {self.alpha:g} over "
-            f"{self.tests} tests)"
+            f"{self.tests} test{'s' * (self.tests > 1)})"
         )
 
 

@@ -1,4 +1,4 @@
-"""Tests, corrections and planning against scipy, statsmodels and R."""
+"""Tests, corrections and planning against scipy and statsmodels."""
 
 from __future__ import annotations
 
@@ -20,22 +20,6 @@ from metareval.stats.power import (
     smallest_detectable_difference,
     smallest_pvalue,
 )
-
-
-@pytest.mark.parametrize(
-    ("r12", "r13", "r23", "n", "t", "p"),
-    [
-        # R 4.2.2, psych 2.2.9: r.test(n, r12, r13, r23)[c("t", "p")]
-        (0.4, 0.5, 0.1, 103, -0.891279904760541, 0.374918517491256),
-        (-0.3, 0.6, 0.2, 30, -5.44026946346099, 9.35355886777411e-06),
-        (0.48, -0.41, -0.87, 12, 1.56040825467329, 0.15309568301245),
-    ],
-)
-def test_williams_equals_r(r12: float, r13: float, r23: float, n: int, t: float, p: float) -> None:
-    found = williams(r12, r13, r23, n)
-    assert found[0] == pytest.approx(t, rel=1e-12)
-    # R's pt and scipy's stdtr agree to about ten digits in the tail.
-    assert found[1] == pytest.approx(p, rel=1e-9)
 
 
 def test_williams_is_antisymmetric_and_uses_signs() -> None:
@@ -86,13 +70,6 @@ def test_corrections_equal_statsmodels(method: str) -> None:
         np.testing.assert_allclose(adjust(p, method), expected, rtol=1e-12)
 
 
-def test_corrections_equal_r() -> None:
-    # R 4.2.2: p.adjust(c(.01, .04, .03, .005, .2), "holm") and "BH"
-    p = np.array([0.01, 0.04, 0.03, 0.005, 0.2])
-    np.testing.assert_allclose(adjust(p, "holm"), [0.040, 0.090, 0.090, 0.025, 0.200])
-    np.testing.assert_allclose(adjust(p, "bh"), [0.025, 0.050, 0.050, 0.025, 0.200])
-
-
 def test_tests_not_made_are_not_counted() -> None:
     p = np.array([np.nan, 0.02, np.nan])
     np.testing.assert_array_equal(adjust(p), [np.nan, 0.02, np.nan])
@@ -101,11 +78,9 @@ def test_tests_not_made_are_not_counted() -> None:
         adjust(p, "bonferoni")
 
 
-def test_kruskal_wallis_equals_r_and_scipy() -> None:
-    # R 4.2.2: kruskal.test(x, g)$p.value
+def test_kruskal_wallis_equals_scipy() -> None:
     x = np.array([2.9, 3.0, 2.5, 2.6, 3.2, 3.8, 2.7, 4.0, 2.4, 2.8, 3.4, 3.7, 2.2, 2.0])
     g = np.array([1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3])
-    assert kruskal_wallis(x, g) == pytest.approx(0.679964773578894, rel=1e-12)
     tied = np.round(x)
     expected = scipy.stats.kruskal(*(tied[g == k] for k in (1, 2, 3))).pvalue
     assert kruskal_wallis(tied, g) == pytest.approx(expected, rel=1e-12)

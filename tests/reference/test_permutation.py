@@ -47,17 +47,6 @@ def test_exact_reliability_equals_scipy_permutation_test() -> None:
     assert row["pvalue"] == pytest.approx(expected.pvalue, abs=1e-12)
 
 
-def test_exact_pvalues_equal_r_without_ties() -> None:
-    # R 4.2.2: x <- c(3,1,4,1.5,5,9,2); y <- c(2,7,1,8,2.8,1.8,2.9)
-    # cor.test(x, y, method = "kendall", exact = TRUE)$p.value, and "spearman"
-    frame = pd.DataFrame({"m": [3, 1, 4, 1.5, 5, 9, 2], "d": [2, 7, 1, 8, 2.8, 1.8, 2.9]})
-    for statistic, p in (("kendall", 0.0690476190476191), ("spearman", 0.048015873015873)):
-        found = mr.reliability(
-            frame[["m"]], frame["d"], statistic=statistic, directions={"m": "higher"}, rng=0
-        )
-        assert found.frame.loc["m", "pvalue"] == pytest.approx(p, abs=1e-12)
-
-
 def test_permutations_move_whole_units_within_blocks() -> None:
     design = layout([0] * 6 + [1] * 4, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4], [0, 1] * 5)
     found = Permutations(design, 10, np.random.default_rng(0))

@@ -46,6 +46,7 @@ TESTS = (
             "simplex",
         )
     ),
+    "tests/recorded",
     "tests/properties/test_agreement.py",
     "tests/properties/test_invariance.py",
     "tests/properties/test_oracle_repeats.py",

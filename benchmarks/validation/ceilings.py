@@ -12,6 +12,7 @@ import tables
 from numpy.typing import NDArray
 
 import metareval as mr
+from metareval.questions.reliability import T_STATISTICS
 from metareval.stats.association import association
 from metareval.stats.statistics import get_statistic
 
@@ -66,7 +67,9 @@ class Case:
         frame = tables.table(np.column_stack([true, true]), blocks=self.blocks).frame
         names = [f"d{i}" for i in range(self.k)]
         frame[names] = -repeats
-        quick = {} if self.blocks > 1 else {"estimate": "pooled", "test": "t"}
+        quick = {} if self.blocks > 1 else {"estimate": "pooled"}
+        if self.blocks == 1 and self.statistic in T_STATISTICS:
+            quick["test"] = "t"
         found = mr.reliability(
             mr.MetricTable.from_frame(
                 frame,

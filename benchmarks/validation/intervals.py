@@ -12,6 +12,7 @@ import tables
 from numpy.typing import NDArray
 
 import metareval as mr
+from metareval.questions.reliability import T_STATISTICS
 
 FloatArray = NDArray[np.float64]
 # Of one table: estimates, lower ends, upper ends.
@@ -73,7 +74,9 @@ def reliability(
     if levels:
         values = tables.in_levels(values, levels)
     # In one block a pooled estimate is the stratified one, and its t test costs nothing.
-    quick = {"estimate": "pooled", "test": "t"} if blocks == 1 else {"estimate": estimate}
+    quick = {"estimate": "pooled" if blocks == 1 else estimate}
+    if blocks == 1 and statistic in T_STATISTICS:
+        quick["test"] = "t"
     found = mr.reliability(
         tables.table(values, blocks=blocks, replicates=replicates),
         statistic=statistic,

@@ -43,6 +43,7 @@ TESTS = (
             "normal_theory",
             "permutation",
             "published",
+            "r",
             "simplex",
         )
     ),
@@ -168,7 +169,7 @@ def main(arguments: list[str]) -> int:
         chosen.only += survivors(results(chosen.work))
     mutate(chosen.work, chosen.only, chosen.children, chosen.minutes)
     rows = summary(results(chosen.work))
-    origin = run.origin()
+    origin = run.origin((*COPIED, "benchmarks/validation/mutate.py"))
     written = {
         "command": "python benchmarks/validation/mutate.py",
         "commit": origin["commit"],

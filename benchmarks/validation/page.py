@@ -174,12 +174,76 @@ def mutation_part(folder: Path) -> str:
     tried, killed = (sum(r[key] for r in found["modules"]) for key in ("tried", "killed"))
     made = sum(r["mutants"] for r in found["modules"])
     return (
-        f"Made by `{found['command']}` at commit `{found['commit'][:12]}`"
-        f"{' with changes' if found['changed'] else ''}: mutmut {found['mutmut']}, "
+        f"{made_by(found)}: mutmut {found['mutmut']}, "
         f"{tried:,} of {made:,} mutants tried, {killed:,} killed ({killed / max(tried, 1):.1%}). "
         "A mutant counts as killed when a test fails or runs out of time.\n\n"
         f"{table}\n\n{(folder / 'survivors.md').read_text(encoding='utf-8').strip()}"
     )
+
+
+def made_by(found: Mapping[str, Any]) -> str:
+    """Say which command made something, of which commit."""
+    changed = " with changes" if found["changed"] else ""
+    return f"Made by `{found['command']}` at commit `{found['commit'][:12]}`{changed}"
+
+
+def fuzz_part(folder: Path) -> str:
+    """Return the part on damaged and hostile files."""
+    path = folder / "fuzz.json"
+    if not path.exists():
+        return "Not run."
+    found = json.loads(path.read_text(encoding="utf-8"))
+    targets = grid(
+        ("read", "runs", "places reached", "memory, MB", "failures"),
+        (
+            (
+                row["target"],
+                f"{row['runs']:,}",
+                f"{row['places']:,}",
+                str(row["memory_mb"]),
+                marked("yes", bad=True) if row["failed"] else "none",
+            )
+            for row in found["targets"]
+        ),
+        texts=1,
+    )
+    limits = grid(
+        ("file", "MB", "seconds", "memory, MB", "outcome"),
+        (
+            (
+                row["case"],
+                str(row["file_mb"]),
+                f"{row['cpu_seconds']:.1f}",
+                str(row["memory_mb"]),
+                row["outcome"].partition(":")[0],
+            )
+            for row in found["limits"]
+        ),
+        texts=1,
+    )
+    runs = sum(row["runs"] for row in found["targets"])
+    seconds = found["targets"][0]["seconds"]
+    return FUZZ.format(
+        made=made_by(found), atheris=found["atheris"], seconds=seconds, runs=f"{runs:,}",
+        targets=targets, limits=limits,
+    )  # fmt: skip
+
+
+FUZZ = """{made}: atheris {atheris}, {seconds} s for each
+reader, {runs} runs. Sound files are damaged, guided by the places of our code that are reached. A
+reader fails when anything but one of metareval's own errors comes out, when a message is empty or
+has no end, when what was read cannot be shown, saved and read back, when a run takes over 20 s or
+2 GB. `places` are edges of the code.
+
+{targets}
+
+Files that are too large, too deep or too wide, each read in a process of its own; seconds are of
+the processor. Refused means one of our own errors, with what to do.
+
+{limits}
+
+Disks that fill up at any call, folders that may not be written, writers that are killed or meet,
+files that change, vanish or fail while they are read: `tests/fuzz/test_faults.py`."""
 
 
 def render(folder: Path) -> str:
@@ -215,6 +279,7 @@ def render(folder: Path) -> str:
         off=OFF,
         ceiling=ceiling_table(found["ceiling"]),
         mutation=mutation_part(folder),
+        fuzz=fuzz_part(folder),
     )
 
 
@@ -285,4 +350,8 @@ other.
 ## Mutations
 
 {mutation}
+
+## Hostile files
+
+{fuzz}
 """

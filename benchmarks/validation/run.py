@@ -178,14 +178,14 @@ def simulate(*, quick: bool, only: Sequence[str]) -> dict[str, Any]:
     return out
 
 
-def origin() -> dict[str, Any]:
+def origin(sources: Sequence[str] = SOURCES) -> dict[str, Any]:
     """Say which code and which versions made the results."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(ROOT), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    changed = git("status", "--porcelain", "--", *SOURCES).splitlines()
+    changed = git("status", "--porcelain", "--", *sources).splitlines()
     return {
         "commit": git("rev-parse", "HEAD").strip(),
         # Results themselves are no source.

@@ -9,6 +9,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from metareval.importers.runs import import_runs
 from metareval.leaderboards.entries import check_entries, read_entry
 from metareval.observations import Observations
 from metareval_backends.folder import find_checkpoint
-from metareval_backends.study.config import read_study, study_of
-from metareval_backends.study.plan import plan
+from metareval_backends.study.config import Study, read_study, study_of
+from metareval_backends.study.plan import Cell, plan
 from metareval_backends.study.status import study_status
 from metareval_backends.study.store import Store
 from metareval_backends.weights import delta_weights, iterate, tensor_names
@@ -148,10 +149,15 @@ def study(data: bytes) -> None:
         assert plan(read_study(str(path)))
 
 
+@cache
+def _micro() -> tuple[Study, Cell]:
+    known = study_of(MICRO, source="study.toml")
+    return known, plan(known)[0].cells[0]
+
+
 def cell(data: bytes) -> None:
     """Look at a study whose first cell, or the error of it, holds these bytes."""
-    known = study_of(MICRO, source="study.toml")
-    first = plan(known)[0].cells[0]
+    known, first = _micro()
     for done in (True, False):
         with tempfile.TemporaryDirectory() as folder:
             store = Store(folder)

@@ -62,6 +62,8 @@ COLUMNS = (
     "of_ceiling",
 )
 TESTS = ("permutation", "t")
+# Statistics that the t approximation is made for.
+T_STATISTICS = ("spearman", "pearson")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -205,7 +207,8 @@ def reliability(
         What is independent: (block, item) cells, whose replicates move together, or rows.
     test : {"permutation", "t"}
         Permutation of units within blocks (exact where all can be listed), or the t
-        approximation, which takes rows as independent and needs ``estimate="pooled"``.
+        approximation, which takes rows as independent and needs ``estimate="pooled"`` and
+        ``statistic="spearman"`` or ``"pearson"``.
     alternative : {"two-sided", "greater", "less"}
         For the permutation test.
     correction : str
@@ -261,6 +264,11 @@ def reliability(
             "pass estimate='pooled', or test='permutation'."
         )
     chosen = get_statistic(statistic)
+    if test == "t" and statistic not in T_STATISTICS:
+        raise ArgumentError(
+            "test='t' is the t approximation of 'spearman' and 'pearson'; statistic="
+            f"{statistic!r} has none: pass test='permutation'."
+        )
     generator = resolve_rng(rng)
     if check_protocol(
         protocol,

@@ -55,6 +55,14 @@ def test_results_are_frozen_and_convert(released: mr.MetricTable, unimodal: mr.M
         (mr.agreement, {"unit": "seed"}, "Unknown unit 'seed'"),
         (mr.reliability, {"test": "z"}, "Unknown test 'z'"),
         (mr.reliability, {"test": "t"}, "pass estimate='pooled'"),
+        *(
+            (
+                mr.reliability,
+                {"test": "t", "estimate": "pooled", "statistic": name},
+                f"statistic='{name}' has none: pass test='permutation'",
+            )
+            for name in ("kendall", "kendall_c", "acc_eq", "acc_eq_calibrated")
+        ),
         (mr.reliability, {"alternative": "up"}, "Unknown alternative 'up'"),
         (mr.cluster_metrics, {"n_clusters": 9}, "must be an integer between 1 and 5"),
         (mr.cluster_metrics, {"statistic": "acc_eq"}, "is not a correlation"),

@@ -54,6 +54,9 @@ TESTS = (
     "tests/properties/test_reliability.py",
     "tests/unit/test_questions.py",
     "tests/unit/test_oracle_repeats.py",
+    "tests/unit/test_plans.py",
+    "tests/unit/test_published_protocol.py",
+    "tests/unit/test_scores.py",
 )
 SETTINGS: dict[str, tuple[str, ...]] = {
     "source_paths": ("metareval",),

@@ -115,10 +115,14 @@ class PerturbationResult(Result):
             radius = "infinite (every leader dominates)"
         else:
             radius = f"{self.radius:.4f} ({' / '.join(self.radius_pair)})"
-        return (
-            f"Perturbation ({how}): mean tau {self.mean_tau:.4f} +- {self.std_tau:.4f} over "
-            f"{self.n_resamples} draws, exactly {self.expected_tau:.4f}; radius {radius}"
-        )
+        if math.isnan(self.expected_tau):
+            tau = "undefined"
+        else:
+            tau = (
+                f"{self.mean_tau:.4f} +- {self.std_tau:.4f} over {self.n_resamples} draws, "
+                f"exactly {self.expected_tau:.4f}"
+            )
+        return f"Perturbation ({how}): mean tau {tau}; radius {radius}"
 
 
 def perturb(

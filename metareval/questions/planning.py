@@ -145,7 +145,7 @@ def plan(
     wanted, level = check_fraction(power, "power"), check_fraction(alpha, "alpha")
     if isinstance(rho, bool) or not isinstance(rho, numbers.Real) or not 0 < abs(rho) < 1:
         raise ArgumentError(f"rho is {rho!r}; it must lie between -1 and 1 and not be 0.")
-    if not isinstance(between, numbers.Real) or not -1 < between < 1:
+    if isinstance(between, bool) or not isinstance(between, numbers.Real) or not -1 < between < 1:
         raise ArgumentError(f"between is {between!r}; it must lie between -1 and 1.")
     least = math.nan
     if table is not None:

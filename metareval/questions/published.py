@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metareval.errors import TableError
-from metareval.stats.association import association, cell_rows
+from metareval.stats.association import association, cell_rows, undefined_reason
 from metareval.stats.normal_theory import correlation_pvalue, t_two_sided
 from metareval.stats.statistics import get_statistic
 from metareval.table import MetricTable
@@ -67,7 +67,7 @@ def cell_taus(table: MetricTable) -> FloatArray:
         row, column = np.argwhere(np.isnan(x))[0]
         raise TableError(
             f"The published protocol has no rule for missing values, and "
-            f"{table.metrics[column]!r} is missing in row {table.row_name(int(row))}. "
+            f"{table.metrics[column]!r} has no value for {table.row_name(int(row))}. "
             "Leave the metric out with metrics=[...]."
         )
     cells = _cells(table)
@@ -107,7 +107,7 @@ def published_agreement(table: MetricTable) -> AgreementResult:
         high=nothing,
         pvalue=frame(pvalue),
         adjusted=nothing,
-        n_defined=frame(np.full((k, k), n)),
+        n_defined=frame((~np.isnan(taus)).sum(axis=0)),
         reason=frame(np.where(np.isnan(mean), "too_few", "").astype(object)),
         note=frame(np.full((k, k), "", dtype=object)),
         n_rows=frame(np.full((k, k), len(table))),
@@ -169,7 +169,7 @@ def published_reliability(table: MetricTable) -> ReliabilityResult:
                 "pvalue": correlation_pvalue(rho, n),
                 "n_rows": n,
                 "n_units": n,
-                "reason": "constant" if math.isnan(rho) else "",
+                "reason": undefined_reason(x[:, a], y, rows),
             }
         )
     return ReliabilityResult(

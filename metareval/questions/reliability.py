@@ -261,7 +261,7 @@ def reliability(
     if test == "t" and (estimate != "pooled" or alternative != "two-sided"):
         raise ArgumentError(
             "test='t' is the two-sided t approximation of a pooled correlation: "
-            "pass estimate='pooled', or test='permutation'."
+            "pass estimate='pooled' and alternative='two-sided', or test='permutation'."
         )
     chosen = get_statistic(statistic)
     if test == "t" and statistic not in T_STATISTICS:

@@ -59,30 +59,52 @@ def choose_transforms(table: MetricTable, given: Mapping[str, str] | None = None
         elif bounded:
             out[metric] = "identity" if direction == "higher" else "complement"
         else:
-            open_ended = "saturation" if direction == "higher" else "reciprocal"
             raise TableError(
                 f"The metric {metric!r} has values outside [0, 1] (from {values.min():g} to "
                 f"{values.max():g}), so a score needs to know how to map it: pass "
-                f"transforms={{{metric!r}: {open_ended!r}}} (values of at least 0), or rescale "
-                "the column."
+                f"transforms={{{metric!r}: {_open_ended(direction)!r}}} (values of at least 0), or "
+                "rescale the column."
             )
     return out
 
 
+def _open_ended(direction: str) -> str:
+    return "saturation" if direction == "higher" else "reciprocal"
+
+
 def apply_transforms(
-    values: FloatArray, metrics: tuple[str, ...], transforms: Mapping[str, str]
+    values: FloatArray,
+    metrics: tuple[str, ...],
+    transforms: Mapping[str, str],
+    row_name: Callable[[int], str] = "row {}".format,
 ) -> FloatArray:
-    """Return transformed values, shape (n, k); a value outside a transform's domain is an error."""
+    """Return transformed values, shape (n, k); a value outside a transform's domain is an error.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, k)
+    metrics : tuple of str
+    transforms : mapping
+        Name of the transform of each metric.
+    row_name : callable
+        From the number of a row to its name, for the message.
+    """
     out = np.empty(values.shape)
     for a, metric in enumerate(metrics):
-        function, _, highest = TRANSFORMS[transforms[metric]]
+        function, direction, highest = TRANSFORMS[transforms[metric]]
         column = values[:, a]
         outside = (column < 0) | (column > highest)
         if outside.any():
             row = int(np.flatnonzero(outside)[0])
+            other = (
+                f", or fit with transforms={{{metric!r}: {_open_ended(direction)!r}}}"
+                if (column[~np.isnan(column)] >= 0).all()
+                else ""
+            )
             raise TableError(
-                f"The metric {metric!r} is {column[row]:g} in row {row}, outside "
-                f"[0, {highest:g}], which its transform {transforms[metric]!r} takes."
+                f"The metric {metric!r} is {column[row]:g} for {row_name(row)}, outside "
+                f"[0, {highest:g}], which its transform {transforms[metric]!r} takes. Rescale the "
+                f"column{other}."
             )
         out[:, a] = function(column)
     return out

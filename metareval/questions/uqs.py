@@ -20,13 +20,14 @@ from metareval.questions.options import check_options, check_protocol
 from metareval.questions.published import UQS_FLOOR, published_item_means, published_reliability
 from metareval.questions.reliability import with_oracle
 from metareval.questions.transforms import apply_transforms, choose_transforms
-from metareval.questions.validation import leave_one_block_out
+from metareval.questions.validation import leave_one_block_out, no_validation
 from metareval.results import Result
 from metareval.stats.association import association, undefined_reason
 from metareval.stats.ranks import competition_ranks
 from metareval.stats.resample import Rng, resolve_rng
 from metareval.stats.statistics import get_statistic
 from metareval.table import MetricTable
+from metareval.validation import column_names
 
 FloatArray = NDArray[np.float64]
 
@@ -114,7 +115,7 @@ class UQS(Result):
         weights : {"stratified", "pooled", "cross_fitted"}
             Which reliability gives the weights. ``cross_fitted`` scores each block with weights
             learned on the others.
-        statistic : str
+        statistic : {"spearman", "kendall", "kendall_c", "pearson"}
         floor : float
             Smallest reliability a defined metric counts with.
         transforms : mapping, optional
@@ -157,6 +158,11 @@ class UQS(Result):
             floor=floor != UQS_FLOOR,
         )
         check_options(n_resamples=n_resamples, confidence=confidence)
+        if get_statistic(statistic).bounds != (-1.0, 1.0):
+            raise ArgumentError(
+                f"statistic={statistic!r} is not a correlation, and weights need one, which is 0 "
+                "by chance: pass 'spearman', 'kendall', 'kendall_c' or 'pearson'."
+            )
         if weights not in SOURCES:
             raise unknown_name("weights", weights, SOURCES)
         if isinstance(floor, bool) or not isinstance(floor, numbers.Real) or not 0 <= floor < 1:
@@ -164,8 +170,9 @@ class UQS(Result):
         chosen = choose_transforms(data, transforms)
         folds = pd.DataFrame(columns=list(data.metrics), dtype=float)
         if published:
-            rho = published_reliability(data).frame["rho"].to_numpy(dtype=np.float64)
-            reasons = np.where(np.isnan(rho), "constant", "")
+            found = published_reliability(data).frame
+            rho = found["rho"].to_numpy(dtype=np.float64)
+            reasons = found["reason"].to_numpy(dtype=object)
             source = "pooled"
         else:
             source = weights
@@ -190,11 +197,11 @@ class UQS(Result):
             weight = folds.mean(axis=0, skipna=True).to_numpy(dtype=np.float64)
         undefined = np.isnan(rho)
         validation = (
-            pd.DataFrame()
+            no_validation()
             if published
             else leave_one_block_out(
                 data,
-                apply_transforms(data.values, data.metrics, chosen),
+                apply_transforms(data.values, data.metrics, chosen, data.row_name),
                 lambda part: floor_weights(_reliabilities(part, statistic, "stratified")[0], floor),
                 lambda part: _reliabilities(part, statistic, "stratified")[0],
                 statistic=statistic,
@@ -273,11 +280,14 @@ class UQS(Result):
                 raise ArgumentError("protocol='published' scores items only: leave by='item'.")
             items, means = published_item_means(data)
             out = pd.DataFrame(
-                apply_transforms(means, data.metrics, self.transforms), index=items, columns=names
+                apply_transforms(means, data.metrics, self.transforms, items.__getitem__),
+                index=items,
+                columns=names,
             )
             return out.rename_axis("item")
         rows = pd.DataFrame(
-            apply_transforms(data.values, data.metrics, self.transforms), columns=names
+            apply_transforms(data.values, data.metrics, self.transforms, data.row_name),
+            columns=names,
         )
         return _average(rows, data, by)
 
@@ -302,7 +312,8 @@ class UQS(Result):
         Returns
         -------
         Series
-            NaN where a metric that has weight is missing, or an item is missing from a block.
+            NaN where a metric that has weight is missing, or an item is missing from a block. A
+            cross-fitted score takes the mean of its weights in a block that it does not know.
 
         Examples
         --------
@@ -344,10 +355,16 @@ class UQS(Result):
         """Return a table as it is, or a DataFrame with the directions the score was fitted with."""
         if isinstance(table, MetricTable):
             return as_table(table, **roles)
-        present = [m for m in self.weights.index if m in getattr(table, "columns", ())]
+        known = column_names(table) if isinstance(table, pd.DataFrame) else list(self.weights.index)
+        present = [m for m in self.weights.index if m in known]
+        if not present:
+            raise TableError(
+                f"The score weighs {', '.join(map(repr, self.weights.index))}, and the DataFrame "
+                "has none of them: name its columns as in the table that the score was fitted to."
+            )
         return as_table(
             table,
-            metrics=present or None,
+            metrics=present,
             directions={m: self.directions[m] for m in present},
             **roles,
         )

@@ -23,6 +23,11 @@ CANDIDATES = ("UQS", "best metric", "equal weights", "Borda")
 COLUMNS = ("rho", "low", "high", "lead", "lead_low", "lead_high", "parts")
 
 
+def no_validation() -> pd.DataFrame:
+    """Return the frame of a score that could not be tested."""
+    return pd.DataFrame(columns=list(COLUMNS), index=pd.Index([], name="candidate", dtype=object))
+
+
 def leave_one_block_out(
     table: MetricTable,
     transformed: FloatArray,
@@ -53,7 +58,7 @@ def leave_one_block_out(
     """
     blocks = table.levels("block")
     if len(blocks) < 2:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return no_validation()
     labels = np.array(table.labels("block"), dtype=object)
     scores = np.full((len(table), len(CANDIDATES)), np.nan)
     parts = []

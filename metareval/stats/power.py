@@ -32,7 +32,7 @@ def power(r: float, n: int, *, alpha: float, statistic: str) -> float:
     if abs(r) >= 1:
         return 1.0
     scale = math.sqrt(n - _OFFSET[statistic])
-    critical = float(special.ndtri(1 - alpha / 2)) * math.sqrt(_variance(statistic, 0.0))
+    critical = -float(special.ndtri(alpha / 2)) * math.sqrt(_variance(statistic, 0.0))
     spread = math.sqrt(_variance(statistic, r))
     shift = abs(math.atanh(r)) * scale
     return float(
@@ -103,7 +103,7 @@ def smallest_detectable_difference(
     _check(statistic)
     if n <= _OFFSET[statistic]:
         return math.nan
-    critical = float(special.ndtri(1 - alpha / 2)) + float(special.ndtri(power_wanted))
+    critical = -float(special.ndtri(alpha / 2)) + float(special.ndtri(power_wanted))
 
     def found(drop: float) -> bool:
         other = r - drop

@@ -34,4 +34,310 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "plan(TABLE, n_units=12)",
         "plan(statistic='tau')",
     ),
+    "options": (
+        "reliability(TABLE, estimate='average')",
+        "reliability(TABLE, estimate='Mean')",
+        "reliability(TABLE, correction='fdr')",
+        "reliability(TABLE, correction='Holm')",
+        "reliability(TABLE, n_resamples=0)",
+        "reliability(TABLE, n_resamples=True)",
+        "reliability(TABLE, n_resamples=1e3)",
+        "reliability(TABLE, n_resamples=10**7 + 1)",
+        "reliability(TABLE, confidence=95)",
+        "reliability(TABLE, confidence=0)",
+        "reliability(TABLE, confidence='0.95')",
+        "reliability(TABLE, protocol='paper')",
+        "reliability(TABLE, protocol='Published')",
+        "reliability(TABLE, protocol='published', statistic='kendall')",
+        "reliability(TABLE, protocol='published', estimate='mean')",
+        "reliability(TABLE, protocol='published', unit='row')",
+        "reliability(TABLE, protocol='published', test='t', estimate='pooled')",
+        "reliability(TABLE, protocol='published', alternative='less')",
+        "reliability(TABLE, protocol='published', correction='none')",
+        "UQS.fit(TABLE, protocol='paper')",
+        "UQS.fit(TABLE, protocol='published', weights='pooled')",
+        "UQS.fit(TABLE, protocol='published', statistic='kendall')",
+        "UQS.fit(TABLE, protocol='published', floor=0.02)",
+        "UQS.fit(TABLE, protocol='published', n_resamples=0)",
+        "UQS.fit(TABLE, protocol='published', confidence=1)",
+        "agreement(TABLE, protocol='published', statistic='spearman')",
+        "agreement(TABLE, protocol='published', estimate='mean')",
+        "agreement(TABLE, protocol='published', unit='row')",
+        "agreement(TABLE, protocol='published', correction='none')",
+        "compare_agreement(TABLE, TABLE, protocol='published', statistic='spearman')",
+        "compare_agreement(TABLE, TABLE, protocol='published', estimate='mean')",
+        "perturb(UQS.fit(TABLE, protocol='published'), TABLE, protocol='paper')",
+    ),
+    "reliability": (
+        "reliability(FEW, rng=0)",
+        "reliability(TABLE, n_resamples=50, rng=0)",
+        "reliability(TABLE, n_resamples=50, rng=np.random.default_rng(1))",
+        "reliability(TABLE, statistic='kendall', n_resamples=50, rng=0)",
+        "reliability(TABLE, statistic='kendall_c', estimate='mean', n_resamples=50, rng=0)",
+        "reliability(TABLE, statistic='pearson', confidence=0.5, n_resamples=50, rng=0)",
+        "reliability(TABLE, statistic='acc_eq', n_resamples=50, rng=0)",
+        "reliability(TABLE, statistic='acc_eq_calibrated', n_resamples=20, rng=0)",
+        "reliability(TABLE, estimate='mean', n_resamples=50, rng=0)",
+        "reliability(TABLE, estimate='pooled', correction='bh', n_resamples=50, rng=0)",
+        "reliability(TABLE, unit='row', correction='none', n_resamples=50, rng=0)",
+        "reliability(TABLE, test='t', estimate='pooled', correction='hommel', n_resamples=50, "
+        "rng=0)",
+        "reliability(TABLE, alternative='greater', n_resamples=50, rng=0)",
+        "reliability(TABLE, alternative='less', n_resamples=50, rng=0)",
+        "reliability(TABLE, metrics=['AD', 'RA'], n_resamples=50, rng=0)",
+        "reliability(TABLE, directions={'RA': 'lower'}, n_resamples=50, rng=0)",
+        "reliability(TABLE, block='method', item='dataset', n_resamples=50, rng=0)",
+        "reliability(TABLE, n_resamples=50, rng=0).rho",
+        "reliability(GAPS, n_resamples=50, rng=0)",
+        "reliability(GAPS, estimate='mean', statistic='pearson', n_resamples=50, rng=0)",
+        "reliability(GAPS, test='t', estimate='pooled', n_resamples=50, rng=0)",
+        "reliability(REPEATS, n_resamples=50, rng=0)",
+        "reliability(REPEATS, estimate='pooled', statistic='kendall', confidence=0.9, "
+        "n_resamples=50, rng=0)",
+        "reliability(REPEATS, statistic='acc_eq', n_resamples=50, rng=0)",
+        "reliability(REPEATS, 'other', n_resamples=50, rng=0)",
+        "reliability(REPEATS, FRAME.assign(b=FRAME['distance'].where(FRAME['seed'] == 1), "
+        "c=-FRAME['distance'])[['b', 'c']], n_resamples=50, rng=0)",
+        "reliability(FEW, [[1, 5, 2], [2, 3, 1], [3, 4, 4], [4, 1, 3]], n_resamples=50, rng=0)",
+        "reliability(FEW, [[1, 2], [1, 3], [1, 4], [1, 1]], n_resamples=50, rng=0)",
+        "reliability(FEW, [[1, 2], [np.nan, 3], [3, np.nan], [np.nan, 1]], n_resamples=50, rng=0)",
+        "reliability(FEW, [[1, 2], [np.inf, 3], [3, 4], [5, 1]], statistic='pearson', "
+        "n_resamples=50, rng=0)",
+        "reliability(FRAME, 'distance', metrics=['AD', 'MIA'], directions={'AD': 'higher'}, "
+        "block='dataset', item='method', replicate='seed', n_resamples=50, rng=0)",
+        "reliability(FRAME, ['distance', 'AD'], block=['dataset'], item=['method', 'seed'], "
+        "n_resamples=50, rng=0)",
+        "reliability(FRAME, 'distance', block='dataset', directions={'seed': 'lower'}, "
+        "n_resamples=50, rng=0)",
+        "reliability(FRAME, 'distance', item='method', directions={'seed': 'lower'}, "
+        "n_resamples=50, rng=0)",
+        "reliability(FRAME, 'distance', replicate='seed', n_resamples=50, rng=0)",
+        "reliability(METRICS, DISTANCE, n_resamples=50, rng=0)",
+        "reliability(METRICS, DISTANCE.to_numpy(), block=FRAME['dataset'], item=FRAME['method'], "
+        "replicate=FRAME['seed'], n_resamples=50, rng=0)",
+        "reliability(METRICS.assign(FA=0.5, RA=np.nan, MIA=[np.nan] * 15 + [1.0]), DISTANCE, "
+        "n_resamples=50, rng=0)",
+        "reliability(METRICS.assign(AD=[np.inf] + [1.0] * 15), DISTANCE, statistic='pearson', "
+        "n_resamples=50, rng=0)",
+        "reliability(METRICS, DISTANCE * 0 + 1, n_resamples=50, rng=0)",
+        "reliability(METRICS.assign(FA=0.5)[['FA']], DISTANCE, test='t', estimate='pooled', "
+        "n_resamples=50, rng=0)",
+        "reliability(METRICS[:1], DISTANCE[:1], n_resamples=50, rng=0)",
+        "reliability(METRICS[:2], DISTANCE[:2], n_resamples=50, rng=0)",
+        "reliability(METRICS[:2], DISTANCE[:2], test='t', estimate='pooled', n_resamples=50, "
+        "rng=0)",
+        "reliability(METRICS[:5], DISTANCE[:5], block=list('abcde'), n_resamples=50, rng=0)",
+        "reliability(METRICS[:4], DISTANCE[:4], item=list('abca'), replicate=list('1223'), "
+        "n_resamples=50, rng=0)",
+        "reliability(METRICS[:4], DISTANCE[:4], item=list('abcd'), replicate=list('1234'), "
+        "n_resamples=50, rng=0)",
+        "reliability(FRAME[FRAME['seed'] > 1], 'distance', directions={'seed': 'lower'}, "
+        "block='dataset', n_resamples=50, rng=0)",
+        "reliability(RELEASED, n_resamples=50, rng=0)",
+        "reliability(UNIMODAL, n_resamples=50, rng=0)",
+        "reliability(METRICS, n_resamples=50)",
+        "reliability(TABLE, 'distnce')",
+        "reliability(TABLE, statistic='spearmann')",
+        "reliability(TABLE, unit='cells')",
+        "reliability(TABLE, unit='item')",
+        "reliability(TABLE, test='perm')",
+        "reliability(TABLE, test='T')",
+        "reliability(TABLE, test='t')",
+        "reliability(TABLE, test='t', estimate='pooled', alternative='greater')",
+        "reliability(TABLE, test='t', estimate='pooled', statistic='kendall')",
+        "reliability(TABLE, test='t', estimate='pooled', statistic='pearson', n_resamples=50, "
+        "rng=0)",
+        "reliability(TABLE, alternative='two sided')",
+        "reliability(TABLE, alternative='smaller')",
+        "reliability(TABLE, rng='0')",
+        "reliability(TABLE, rng=-1)",
+    ),
+    "uqs": (
+        "UQS.fit(FEW, rng=0)",
+        "UQS.fit(TABLE, n_resamples=50, rng=0)",
+        "UQS.fit(TABLE, n_resamples=50, rng=np.random.default_rng(1))",
+        "UQS.fit(TABLE, weights='pooled', n_resamples=50, rng=0)",
+        "UQS.fit(TABLE, weights='cross_fitted', n_resamples=50, rng=0)",
+        "UQS.fit(TABLE, statistic='kendall', floor=0.3, confidence=0.5, n_resamples=50, rng=0)",
+        "UQS.fit(TABLE, statistic='pearson', floor=0, n_resamples=50, rng=0)",
+        "UQS.fit(TABLE, weights='cross_fitted', statistic='kendall', floor=0.2, confidence=0.5, "
+        "n_resamples=50, rng=0)",
+        "UQS.fit(TABLE, transforms={'FA': 'reciprocal', 'RA': 'saturation'}, n_resamples=50, "
+        "rng=0)",
+        "UQS.fit(TABLE, 'AD', metrics=['MIA', 'RA'], n_resamples=50, rng=0)",
+        "UQS.fit(FRAME, 'distance', metrics=['RA', 'AD', 'MIA'], directions={'AD': 'higher'}, "
+        "transforms={'AD': 'saturation'}, block='dataset', item='method', replicate='seed', "
+        "n_resamples=50, rng=0)",
+        "UQS.fit(METRICS, DISTANCE, block=FRAME['dataset'], n_resamples=50, rng=0)",
+        "UQS.fit(METRICS, DISTANCE, item=FRAME['method'], n_resamples=50, rng=0)",
+        "UQS.fit(METRICS, DISTANCE, block=FRAME['seed'], item=FRAME['method'], "
+        "replicate=FRAME['dataset'], n_resamples=50, rng=0)",
+        "UQS.fit(METRICS[['RA']], DISTANCE, block=FRAME['method'], n_resamples=50, rng=0)",
+        "UQS.fit(GAPS, n_resamples=50, rng=0)",
+        "UQS.fit(REPEATS, n_resamples=50, rng=0)",
+        "UQS.fit(METRICS.assign(FA=0.5), DISTANCE, block=FRAME['dataset'], n_resamples=50, rng=0)",
+        "UQS.fit(METRICS.assign(RA=METRICS['RA'].where(FRAME['dataset'] == 'faces'), "
+        "MIA=METRICS['MIA'].where(FRAME['dataset'] == 'faces'))[['RA', 'MIA']], DISTANCE, "
+        "block=FRAME['dataset'], n_resamples=50, rng=0)",
+        "UQS.fit(METRICS[['RA']].where(FRAME['dataset'] == 'faces', 0.5), DISTANCE, "
+        "weights='cross_fitted', block=FRAME['dataset'], n_resamples=50, rng=0)",
+        "UQS.fit(RELEASED, n_resamples=50, rng=0)",
+        "UQS.fit(RELEASED, weights='cross_fitted', n_resamples=50, rng=0)",
+        "UQS.fit(TABLE, n_resamples=50, rng=0).beats_best_part",
+        "UQS.fit(FEW, n_resamples=50, rng=0).beats_best_part",
+        "UQS.fit(TABLE, protocol='published').beats_best_part",
+        "UQS.fit(METRICS.assign(MIA=(1 - DISTANCE / 7) ** 2, RA=1 - DISTANCE / 7), DISTANCE, "
+        "directions={'MIA': 'higher'}, block=FRAME['method'], n_resamples=50, rng=0)",
+        *(
+            f"UQS.fit({given}, rng=0).{method}({table}, by={by!r})"
+            for given in ("TABLE, n_resamples=1", "TABLE, weights='cross_fitted', n_resamples=1")
+            for method in ("score", "rank", "values")
+            for table in ("TABLE", "GAPS")
+            for by in ("item", "unit", "row")
+        ),
+        *(
+            f"UQS.fit(TABLE, protocol='published').{method}({table})"
+            for method in ("score", "rank", "values")
+            for table in ("TABLE", "GAPS")
+        ),
+        *(
+            f"UQS.fit(FEW, {given}, rng=0).{method}(FRAME, {roles})"
+            for given in ("n_resamples=1", "protocol='published'")
+            for method in ("score", "rank", "values")
+            for roles in (
+                "block='dataset', item='method', replicate='seed'",
+                "block='seed', item='method'",
+            )
+        ),
+        "UQS.fit(FEW, n_resamples=1, rng=0).score(METRICS[:3])",
+        "UQS.fit(FEW, n_resamples=1, rng=0).score(FRAME[:3], by='unit')",
+        "UQS.fit(FEW, n_resamples=1, rng=0).rank(FRAME[:8], by='unit', item='method', "
+        "replicate='seed')",
+        "UQS.fit(FEW, n_resamples=1, rng=0).rank(METRICS[:3].assign(RA=0.5, FA=0.5, MIA=0, AD=1))",
+        "UQS.fit(FEW, directions={'RA': 'lower'}, n_resamples=1, rng=0).score(FRAME[:4])",
+        "UQS.fit(TABLE, weights='cross_fitted', n_resamples=1, rng=0)"
+        ".score(FRAME, by='unit', block='dataset', item='method', replicate='seed')",
+        "UQS.fit(TABLE, weights='cross_fitted', n_resamples=1, rng=0)"
+        ".score(FRAME.assign(dataset=FRAME['dataset'] + '2'), block='dataset', item='method')",
+        "UQS.fit(TABLE, rng=0, n_resamples=1).table_of(TABLE, block='method', item='dataset')"
+        ".block",
+        "UQS.fit(METRICS[:1], DISTANCE[:1])",
+        "UQS.fit(METRICS.assign(FA=0.5, RA=np.nan)[['FA', 'RA']], DISTANCE)",
+        "UQS.fit(METRICS.assign(FA=0.5, RA=np.nan)[['FA', 'RA']], DISTANCE, protocol='published')",
+        "UQS.fit(METRICS[['RA']], 1 - METRICS['RA'] * -1, floor=0)",
+        "UQS.fit(METRICS, n_resamples=50)",
+        "UQS.fit(TABLE, weights='equal')",
+        "UQS.fit(TABLE, weights='pool')",
+        "UQS.fit(TABLE, statistic='spearmen')",
+        "UQS.fit(TABLE, statistic='acc_eq')",
+        "UQS.fit(TABLE, statistic='kendall_c', n_resamples=50, rng=0)",
+        "UQS.fit(TABLE, floor=1)",
+        "UQS.fit(TABLE, floor=-0.01)",
+        "UQS.fit(TABLE, floor=True)",
+        "UQS.fit(TABLE, floor='0.1')",
+        "UQS.fit(TABLE, floor=np.nan)",
+        "UQS.fit(TABLE, rng='0')",
+        "UQS.fit(TABLE, n_resamples=0)",
+        "UQS.fit(TABLE, confidence=2)",
+        "UQS.fit(FEW, weights='cross_fitted')",
+        "UQS.fit(TABLE, transforms=['reciprocal'])",
+        "UQS.fit(TABLE, transforms='reciprocal')",
+        "UQS.fit(TABLE, transforms={'AB': 'reciprocal'})",
+        "UQS.fit(TABLE, transforms={'AD': 'reciprocl'})",
+        "UQS.fit(TABLE, transforms={'AD': 'identity'})",
+        "UQS.fit(TABLE, transforms={'RA': 'complement'})",
+        "UQS.fit(TABLE, transforms={'AD': 'complement'})",
+        "UQS.fit(METRICS.assign(RA=METRICS['RA'] - 1), DISTANCE, transforms={'RA': 'saturation'})",
+        "UQS.fit(METRICS.assign(RA=METRICS['RA'] - 1), DISTANCE)",
+        "UQS.fit(METRICS.assign(FA=METRICS['FA'] + 1), DISTANCE)",
+        "UQS.fit(METRICS.assign(AD=[np.inf, np.nan] + [1.0] * 14), DISTANCE, n_resamples=1, "
+        "rng=0).values(METRICS.assign(AD=[np.inf, np.nan] + [1.0] * 14))",
+        "UQS.fit(FEW, n_resamples=1, rng=0).score(TABLE, by='seed')",
+        "UQS.fit(FEW, n_resamples=1, rng=0).values(TABLE, by='units')",
+        "UQS.fit(FEW, protocol='published').score(TABLE, by='unit')",
+        "UQS.fit(FEW, n_resamples=1, rng=0).score(METRICS[['RA', 'FA']])",
+        "UQS.fit(FEW, n_resamples=1, rng=0).score(FRAME[['distance']])",
+        "UQS.fit(FEW, n_resamples=1, rng=0).score('table.csv')",
+        "UQS.fit(FEW, n_resamples=1, rng=0).score(MetricTable.from_frame(METRICS, "
+        "directions={**DIRECTIONS, 'RA': 'lower'}, name='turned'))",
+        "UQS.fit(FEW, n_resamples=1, rng=0).score(METRICS.assign(MIA=METRICS['MIA'] * 3))",
+        "UQS.fit(FEW, n_resamples=1, rng=0).score(FRAME.assign(MIA=FRAME['MIA'] * 3), "
+        "block='dataset', item='method', replicate='seed')",
+        "UQS.fit(FEW, protocol='published').score(FRAME.assign(MIA=FRAME['MIA'] * 3), "
+        "block='dataset', item='method', replicate='seed')",
+    ),
+    "perturbation": (
+        "perturb(UQS.fit(FEW, n_resamples=1, rng=0), FEW, n_resamples=50, rng=0)",
+        "perturb(UQS.fit(FEW, n_resamples=1, rng=0), FEW, rng=0)",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), TABLE, n_resamples=50, rng=0)",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), TABLE, n_resamples=50, "
+        "rng=np.random.default_rng(1))",
+        "perturb(UQS.fit(TABLE, weights='pooled', n_resamples=1, rng=0), TABLE, by='unit', "
+        "n_resamples=50, rng=0)",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), TABLE, by='row', n_resamples=50, rng=0)",
+        "perturb(UQS.fit(TABLE, protocol='published'), TABLE, n_resamples=50, rng=0)",
+        "perturb(UQS.fit(TABLE, protocol='published'), TABLE, protocol='published', "
+        "n_resamples=50, rng=0)",
+        "perturb(UQS.fit(FEW, n_resamples=1, rng=0), FRAME, block='dataset', item='method', "
+        "replicate='seed', n_resamples=50, rng=0)",
+        "perturb(UQS.fit(FEW, n_resamples=1, rng=0), FRAME, block='seed', item='method', "
+        "n_resamples=50, rng=0)",
+        "perturb(UQS.fit(FEW, n_resamples=1, rng=0), METRICS[:3], n_resamples=50, rng=0)",
+        "perturb(UQS.fit(FEW, n_resamples=1, rng=0), METRICS[:1], n_resamples=50, rng=0)",
+        "perturb(UQS.fit(FEW, n_resamples=1, rng=0), METRICS[:3].assign(FA=0.5, RA=0.5, MIA=0.5, "
+        "AD=1), n_resamples=50, rng=0)",
+        "perturb(UQS.fit(FEW, n_resamples=1, rng=0), METRICS.iloc[[0, 1, 0, 3]], "
+        "n_resamples=50, rng=0)",
+        "perturb(UQS.fit(FEW, metrics=['RA'], n_resamples=1, rng=0), METRICS[:4], "
+        "n_resamples=50, rng=0)",
+        "perturb(UQS.fit(METRICS.assign(FA=0.5), DISTANCE, n_resamples=1, rng=0), METRICS[:4], "
+        "n_resamples=50, rng=0)",
+        "perturb(UQS.fit(METRICS[['RA', 'MIA']], 1 - METRICS['RA'], floor=0, n_resamples=1, "
+        "rng=0), METRICS[:5], n_resamples=50, rng=0)",
+        "perturb(UQS.fit(RELEASED, n_resamples=1, rng=0), RELEASED, n_resamples=50, rng=0)",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), MetricTable.from_frame("
+        "FRAME[(FRAME['dataset'] == 'faces') | (FRAME['method'] != 'kl') | (FRAME['seed'] == 1)], "
+        "**ROLES, directions=DIRECTIONS), n_resamples=50, rng=0)",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), GAPS)",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), GAPS, by='unit')",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), GAPS, by='row')",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), TABLE, by='seed')",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), TABLE, n_resamples=0)",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), TABLE, rng='0')",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), TABLE, protocol='published')",
+        "perturb(UQS.fit(TABLE, weights='cross_fitted', n_resamples=1, rng=0), TABLE)",
+        "perturb(UQS.fit(TABLE, protocol='published'), TABLE, protocol='published', by='row')",
+        "perturb(TABLE, UQS.fit(TABLE, n_resamples=1, rng=0))",
+        "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), METRICS[['FA']])",
+    ),
+    "published": (
+        "agreement(TABLE, protocol='published')",
+        "agreement(FEW, protocol='published')",
+        "agreement(METRICS[['RA']], protocol='published')",
+        "agreement(METRICS[:1], protocol='published')",
+        "agreement(METRICS, protocol='published', replicate=FRAME['seed'])",
+        "agreement(METRICS, protocol='published', block=FRAME['dataset'])",
+        "agreement(METRICS.assign(FA=METRICS['RA'], MIA=1 - METRICS['RA']), "
+        "protocol='published', block=FRAME['dataset'])",
+        "agreement(METRICS[:9], protocol='published', block=[*'aaaabbbbc'])",
+        "agreement(GAPS, protocol='published')",
+        "agreement(METRICS.assign(RA=np.nan), protocol='published')",
+        "compare_agreement(UNIMODAL, RELEASED, protocol='published')",
+        "compare_agreement(GAPS, TABLE, protocol='published')",
+        "reliability(TABLE, protocol='published')",
+        "reliability(GAPS, protocol='published')",
+        "reliability(REPEATS, protocol='published')",
+        "reliability(METRICS.assign(FA=0.5, RA=np.nan, MIA=[np.nan] * 15 + [1.0]), DISTANCE, "
+        "protocol='published')",
+        "reliability(METRICS[:1], DISTANCE[:1], protocol='published')",
+        "reliability(METRICS[:2], DISTANCE[:2], protocol='published')",
+        "reliability(METRICS, protocol='published')",
+        "reliability(RELEASED, protocol='published')",
+        "UQS.fit(TABLE, protocol='published')",
+        "UQS.fit(GAPS, protocol='published')",
+        "UQS.fit(METRICS.assign(FA=0.5), DISTANCE, protocol='published')",
+        "UQS.fit(RELEASED, protocol='published')",
+        "perturb(UQS.fit(RELEASED, protocol='published'), RELEASED, protocol='published', "
+        "n_resamples=50, rng=0)",
+    ),
 }

@@ -353,7 +353,7 @@ def test_difference_in_agreement_is_found_where_there_is_one() -> None:
 
 
 def test_published_protocol_refuses_missing_values(unimodal: mr.MetricTable) -> None:
-    with pytest.raises(TableError, match="'JS' is missing in row cifar10 / gradient_ascent / 42"):
+    with pytest.raises(TableError, match="'JS' has no value for cifar10 / gradient_ascent / 42"):
         mr.agreement(unimodal, protocol="published")
     rest = unimodal.select(metrics=["FA", "RA", "MIA", "AD"])
     assert mr.agreement(rest, protocol="published").n_cells == 3

@@ -44,6 +44,7 @@ TESTS = (
             "permutation",
             "published",
             "r",
+            "score_stability",
             "simplex",
         )
     ),

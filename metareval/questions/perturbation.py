@@ -331,12 +331,9 @@ def _without_blocks(uqs: UQS, table: MetricTable, reference: FloatArray, by: str
     if by == "item" and len(blocks) > 1:
         for left_out in blocks:
             rest = table.select(blocks=[b for b in blocks if b != left_out])
+            # Every item has a value in every block; their order may differ.
             part = uqs.score(rest).reindex(table.levels("item")).to_numpy(dtype=np.float64)
-            taus.append(
-                math.nan
-                if np.isnan(part).any()
-                else float(tau_with_reference(part[None, :], reference)[0])
-            )
+            taus.append(float(tau_with_reference(part[None, :], reference)[0]))
     else:
         blocks = []
     return pd.Series(taus, index=pd.Index(blocks, name="block"), name="tau", dtype=float)

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     --------
     >>> from metareval.cli import main
     >>> main(["plan", "--rho", "0.5", "--models", "12"])  # doctest: +ELLIPSIS
-    Plan (spearman, power 0.8, alpha 0.05 over 1 tests)
+    Plan (spearman, power 0.8, alpha 0.05 over 1 test)
     ...
     0
     """
@@ -207,12 +207,16 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = command("plan", _plan, "say how many models a study needs", table=False)
     sub.add_argument("--rho", type=float, default=0.5, help="correlation to find (default: 0.5)")
-    sub.add_argument("--models", type=int, metavar="N", help="independent models at hand")
+    sub.add_argument("--models", type=int, metavar="N", help="independent models at hand, in all")
+    sub.add_argument(
+        "--blocks", type=int, metavar="N", default=1, help="blocks that they are divided into"
+    )
     sub.add_argument("--tests", type=int, metavar="N", default=1, help="tests that share alpha")
     sub.add_argument("--power", type=float, default=0.8, help="default: 0.8")
     sub.add_argument("--alpha", type=float, default=0.05, help="default: 0.05")
     sub.add_argument("--between", type=float, default=0.5, help="correlation between two metrics")
     sub.add_argument("--statistic", choices=("spearman", "kendall", "pearson"), default="spearman")
+    sub.add_argument("--seed", type=int, default=0, help="of draws, for blocks (default: 0)")
 
     command("datasets", _datasets, "list the embedded tables", table=False)
 
@@ -507,11 +511,13 @@ def _plan(options: argparse.Namespace) -> int:
     result = mr.plan(
         rho=options.rho,
         n_units=options.models,
+        n_blocks=options.blocks,
         tests=options.tests,
         power=options.power,
         alpha=options.alpha,
         between=options.between,
         statistic=options.statistic,
+        rng=options.seed,
     )
     return _show(result, options)
 

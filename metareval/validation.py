@@ -181,14 +181,16 @@ def metric_names_of(
     """Return the metric columns: those named, or all numeric ones without another role."""
     if metrics is not None:
         named = name_list(metrics, "metrics")
+        if not named:
+            raise ArgumentError("metrics= is empty; name one or more columns, or leave it out.")
         for name in named:
             require_column(frame, name, "metric")
         names = list(dict.fromkeys(named))
         for name in names:
             if name in taken:
                 raise ArgumentError(
-                    f"Column {name!r} is named as a metric and has another role; "
-                    "a column has one role."
+                    f"Column {name!r} is named as a metric and has another role; a column has one "
+                    "role. Leave it out of metrics=[...], or give the role another column."
                 )
     else:
         names = [

@@ -332,8 +332,7 @@ four models the estimates themselves are smaller than this truth.
 
 The planner's power beside the share of simulated studies that found what was there by the test
 named; "error" is the standard error of that share. {n_off} of {n_plans} differ by more than {off}
-(bold). In blocks of a few models the planner promises too much: ranks within four models hold less
-than its n - 3 supposes.
+(bold). In blocks of few models the planner draws studies itself, by its own code.
 
 {planning}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tables
@@ -51,17 +52,10 @@ class Case:
 
     def planned(self) -> tuple[int, float, float]:
         """Return the models, the value to be found, and the power that the planner gives."""
-        n = (
-            self.n
-            or mr.plan(rho=self.rho, statistic=self.statistic, tests=self.tests).models_needed
-        )
-        # A block costs a degree of freedom, as the planner has it for a table.
-        found = mr.plan(
-            rho=self.rho,
-            statistic=self.statistic,
-            n_units=n - self.blocks + 1,
-            tests=self.tests,
-        )
+        options: dict[str, Any] = {"rho": self.rho, "statistic": self.statistic}
+        options |= {"tests": self.tests, "n_blocks": self.blocks, "rng": 0}
+        n = self.n or mr.plan(**options).models_needed
+        found = mr.plan(n_units=n, **options)
         if self.difference:
             return n, found.smallest_difference, found.power
         return n, self.rho, found.power_at_hand
@@ -101,7 +95,12 @@ CASES = (
     Case("kendall", 0.3, 0),
     Case("spearman", 0.5, 0, tests=5),
     Case("spearman", 0.5, 36, blocks=3),
-    Case("spearman", 0.5, 12, blocks=3, tables=200),
+    Case("spearman", 0.5, 12, blocks=3),
+    Case("spearman", 0.8, 12, blocks=3),
+    Case("kendall", 0.5, 18, blocks=6),
+    Case("pearson", 0.5, 24, blocks=6),
+    Case("spearman", 0.5, 0, blocks=3),
+    Case("kendall", 0.5, 0, blocks=6),
     Case("spearman", 0.7, 36, difference=True),
     Case("pearson", 0.7, 100, difference=True, tables=400),
     Case("kendall", 0.5, 100, difference=True),

@@ -123,6 +123,9 @@ class AgreementResult(Result):
             "n_defined": self.n_defined,
             "n_rows": self.n_rows,
             "reason": self.reason,
+            "undefined_draws": self.undefined_draws,
+            "note": self.note,
+            "confounded": self.confounded,
         }
         index = pd.MultiIndex.from_tuples(pairs, names=["metric_a", "metric_b"])
         data = {c: [frame.loc[a, b] for a, b in pairs] for c, frame in columns.items()}
@@ -131,10 +134,16 @@ class AgreementResult(Result):
     def headline(self) -> str:
         """Return one line that says what was computed and how."""
         how = "published protocol" if self.protocol else f"{self.estimator} estimate"
+        defined = self.to_frame()["estimate"].notna()
+        pairs = len(defined) if defined.all() else f"{defined.sum()} of {len(defined)}"
+        found = (
+            f"mean {self.mean:.3f} over {pairs} pairs of {len(self.estimate)} metrics"
+            if defined.any()
+            else f"no pair of {len(self.estimate)} metrics is defined"
+        )
         return (
-            f"Agreement ({get_statistic(self.statistic).title}, {how}): mean {self.mean:.3f} over "
-            f"pairs of {len(self.estimate)} metrics; {self.n_cells} cells, {self.n_units} "
-            "independent units"
+            f"Agreement ({get_statistic(self.statistic).title}, {how}): {found}; "
+            f"{self.n_cells} cells, {self.n_units} independent units"
         )
 
 

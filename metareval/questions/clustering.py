@@ -38,8 +38,8 @@ class ClusterResult(Result):
         Cluster of each clustered metric, from 1; cluster 1 holds the first metric.
     support : Series, index cluster
         Share of bootstrap draws in which all members stay in one cluster; for a cluster of one,
-        in which it stays alone. NaN where every metric is a cluster of its own, which no draw
-        could contradict.
+        in which it stays alone. NaN where all metrics are one cluster, or each is one of its own:
+        no draw could contradict that.
     opposition : DataFrame, index (cluster_a, cluster_b)
         ``tau``, the mean association between the clusters' members, its interval ``low``,
         ``high``, and ``opposing``: whether the interval lies below zero.
@@ -93,7 +93,8 @@ class ClusterResult(Result):
     def headline(self) -> str:
         """Return one line that says what was found."""
         groups = "; ".join(
-            f"{c}: {', '.join(self.members(c))} (support {self.support[c]:.2f})"
+            f"{c}: {', '.join(self.members(c))}"
+            + ("" if math.isnan(self.support[c]) else f" (support {self.support[c]:.2f})")
             for c in self.support.index
         )
         opposing = int(self.opposition["opposing"].sum())
@@ -179,6 +180,9 @@ def cluster_metrics(
         raise ArgumentError(
             f"n_clusters is {n_clusters!r}; it must be an integer between 1 and {len(kept)}, the "
             "number of metrics that can be clustered."
+            if kept
+            else f"n_clusters is {n_clusters!r}, but no metric can be clustered: all are constant "
+            "or undefined. Leave n_clusters out to see why."
         )
     tau = value[np.ix_(kept, kept)]
     tree = _linkage(tau)
@@ -316,7 +320,8 @@ def _resampled(
 ) -> tuple[pd.Series, dict[tuple[int, int], FloatArray]]:
     """Return each cluster's support, and the mean tau between clusters in every draw.
 
-    A draw with an undefined pair supports no cluster.
+    A draw with an undefined pair supports no cluster. Nothing supports a number of clusters that
+    every draw has to give.
     """
     m = len(labels)
     count = int(labels.max()) if m else 0
@@ -329,7 +334,7 @@ def _resampled(
         for a, b in pairs:
             part = draws[:, members[a]][:, :, members[b]]
             between[a, b].append(part.mean(axis=(1, 2)))
-        for tau in draws if count < m else ():
+        for tau in draws if 1 < count < m else ():
             if np.isnan(tau).any():
                 continue
             drawn = _labels(_linkage(tau), m, count)
@@ -337,7 +342,7 @@ def _resampled(
                 label = drawn[own[0]]
                 alone = len(own) > 1 or int((drawn == label).sum()) == 1
                 held[c - 1] += alone and bool((drawn[own] == label).all())
-    support = held / max(total, 1) if count < m else np.full(count, np.nan)
+    support = held / total if 1 < count < m else np.full(count, np.nan)
     return (
         pd.Series(
             support, index=pd.Index(list(members), name="cluster", dtype=int), name="support"

@@ -63,7 +63,8 @@ class ComparisonResult(Result):
     frame : DataFrame, index (metric_a, metric_b)
         ``difference`` (reliability of a minus that of b) with its interval ``low``, ``high``;
         ``pvalue`` by paired permutation and ``adjusted``; Williams' t and Steiger's Z with their
-        p-values; ``n_units``; ``reason`` where undefined.
+        p-values, NaN for a statistic that is no correlation; ``n_units``; ``reason`` where
+        undefined.
     rho : Series
         Reliability of each metric.
     best : str
@@ -147,7 +148,8 @@ def compare_metrics(
     Paired permutation (Deutsch et al. 2021): the two metrics, ranked within blocks so that their
     scales are alike, trade their values in a random set of whole units; all 2 ** n_units sets are
     listed where that is feasible. Williams' and Steiger's tests use the signed correlations and
-    ``n_units - n_blocks + 1`` observations (``n_units`` for a pooled estimate).
+    ``n_units - n_blocks + 1`` observations (``n_units`` for a pooled estimate). They are tests of
+    product moments: of Spearman's rho they are approximate, of Kendall's tau conservative.
 
     Examples
     --------
@@ -156,7 +158,7 @@ def compare_metrics(
     >>> result.best, len(result.best_set)
     ('MIA', 5)
     """
-    check_fraction(alpha, "alpha")
+    check_fraction(alpha, "alpha", example=0.05)
     check_options(estimate=estimate, correction=correction, n_resamples=n_resamples)
     data = as_table(
         table,
@@ -221,12 +223,14 @@ def compare_metrics(
                 columns[:, [a, b, k]], keep, design, cells, chosen, estimate, n_resamples, generator
             )
             exact = exact and listed
-            n = record["n_units"]
-            if estimate != "pooled":
-                n -= len(np.unique(design.layout.block[keep])) - 1
-            correlations = (pair[0, 2], pair[1, 2], pair[0, 1])
-            record["williams_t"], record["williams_p"] = williams(*correlations, n)
-            record["steiger_z"], record["steiger_p"] = steiger(*correlations, n)
+            # An accuracy is no correlation.
+            if chosen.bounds == (-1.0, 1.0):
+                n = record["n_units"]
+                if estimate != "pooled":
+                    n -= len(np.unique(design.layout.block[keep])) - 1
+                correlations = (pair[0, 2], pair[1, 2], pair[0, 1])
+                record["williams_t"], record["williams_p"] = williams(*correlations, n)
+                record["steiger_z"], record["steiger_p"] = steiger(*correlations, n)
         records.append(record)
     frame = pd.DataFrame(
         records,

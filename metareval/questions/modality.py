@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,9 @@ class AgreementDifference(Result):
         Pairs of metrics that both tables define, over which the means are taken.
     reason : str
         "no_shared_pair" where there is none, and all else is undefined.
+    note : str
+        "no_exchange" where no unit of one table may trade places with one of the other, so that no
+        p-value exists; else "".
     n_units_a, n_units_b : int
         Independent units of each table.
     """
@@ -78,6 +81,7 @@ class AgreementDifference(Result):
     pairs: tuple[tuple[str, str], ...] = ()
     reason: str = ""
     protocol: str = ""
+    note: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """Return the comparison as one row."""
@@ -90,10 +94,15 @@ class AgreementDifference(Result):
     def headline(self) -> str:
         """Return one line that says what was compared and how."""
         how = "published protocol" if self.protocol else f"{self.estimator} estimate"
+        names = ", ".join(self.metrics)
+        if self.reason:
+            over = f": no pair of {names} is defined in both tables"
+        else:
+            over = f" over {len(self.pairs)} pairs of {names}" if self.pairs else f" over {names}"
+        alone = "; no p, since no units could trade places" if self.note else ""
         return (
-            f"Difference in mean agreement ({get_statistic(self.statistic).title}, {how}) over "
-            + (f"{len(self.pairs)} pairs of " if self.pairs else "")
-            + ", ".join(self.metrics)
+            f"Difference in mean agreement ({get_statistic(self.statistic).title}, {how})"
+            f"{over}{alone}"
         )
 
 
@@ -124,7 +133,8 @@ def compare_agreement(
     protocol : {None, "published"}
         Reproduce arXiv:2605.02206: raw values, all rows pooled, no test.
     directions, block, item, replicate
-        Roles of the columns of both tables, for DataFrames.
+        Roles of the columns of both tables, for DataFrames. Directions may name metrics that one
+        of them has.
 
     Returns
     -------
@@ -137,7 +147,8 @@ def compare_agreement(
     for one end and as highest for the other. The p-value exchanges whole
     units between all blocks of both tables: under the null hypothesis a unit's ranks within its
     cell (centred and scaled by the cell's size) could have come from either table. Units are
-    exchanged with units of as many replicates.
+    exchanged with units of as many replicates; where no two units of different tables have as many,
+    there is no p-value.
 
     Examples
     --------
@@ -148,8 +159,11 @@ def compare_agreement(
     >>> round(result.a, 3), round(result.b, 3), round(result.difference, 3)
     (0.158, 0.086, 0.072)
     """
-    roles = {"directions": directions, "block": block, "item": item, "replicate": replicate}
-    first, second = as_table(table_a, **roles), as_table(table_b, **roles)
+    roles = {"block": block, "item": item, "replicate": replicate}
+    first, second = (
+        as_table(table, directions=_directions_of(table, other, directions), **roles)
+        for table, other in ((table_a, table_b), (table_b, table_a))
+    )
     shared = tuple(m for m in first.metrics if m in second.metrics)
     if len(shared) < 2:
         raise ArgumentError(
@@ -230,17 +244,30 @@ def compare_agreement(
     )
     means = [float(v[both].mean()) for v in values]
     null, exact = _exchanged(designs, chosen, estimate, both, n_resamples, generator)
+    difference = means[0] - means[1]
     names = list(shared)
     return AgreementDifference(
         a=means[0],
         b=means[1],
-        difference=means[0] - means[1],
+        difference=difference,
         low=float(interval.low),
         high=float(interval.high),
-        pvalue=resampling_pvalue(means[0] - means[1], null, exact=exact),
+        pvalue=resampling_pvalue(difference, null, exact=exact) if len(null) else math.nan,
+        note="" if len(null) else "no_exchange",
         pairs=tuple((names[i], names[j]) for i, j in np.argwhere(both)),
         **common,
     )
+
+
+def _directions_of(
+    table: object, other: object, directions: Mapping[str, str] | None
+) -> Mapping[str, str] | None:
+    """Leave out directions of columns that only the other table has."""
+    if directions is None:
+        return None
+    frames = (t.frame if isinstance(t, MetricTable) else t for t in (table, other))
+    here, there = (list(map(str, getattr(frame, "columns", ()))) for frame in frames)
+    return {m: way for m, way in directions.items() if m in here or m not in there}
 
 
 def _bounds_of_mean(
@@ -270,7 +297,7 @@ def _exchanged(
 ) -> tuple[FloatArray, bool]:
     """Differences in mean agreement when whole units trade places between the tables.
 
-    Also says whether every exchange was listed.
+    None where no two units of different tables may. Also says whether every exchange was listed.
     """
     ranks = np.concatenate([_scaled_ranks(d, estimate) for d in designs])
     cut = len(designs[0].x)
@@ -278,6 +305,8 @@ def _exchanged(
     unit = np.concatenate([first, second + first.max() + 1])
     # Under the null hypothesis the blocks of both tables are one, and units meet row by row.
     layout = Layout(np.zeros(len(unit), dtype=np.intp), unit, _rows_in_order(designs))
+    if not any(_of_both(units, cut) for units in layout.exchange_classes()):
+        return np.empty(0), True
     perms = Permutations(layout, n_resamples, rng, per_draw=ranks.size)
     cells = [d.cells(estimate, replicates=True) for d in designs]
     out = []
@@ -289,6 +318,11 @@ def _exchanged(
         ]
         out.append(sides[0] - sides[1])
     return np.concatenate(out), perms.exact
+
+
+def _of_both(units: Sequence[IntArray], cut: int) -> bool:
+    """Say whether units are of both tables, of which the second begins at the row ``cut``."""
+    return len({bool(rows[0] < cut) for rows in units}) == 2
 
 
 def _rows_in_order(designs: list[Design]) -> IntArray:

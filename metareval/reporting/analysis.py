@@ -198,7 +198,9 @@ def analyse(
         score=score,
         cross_fitted=cross_fitted,
         stability=stability,
-        plan=ask("plan", "Power at hand", lambda: plan(table)) if table.oracle else None,
+        plan=ask("plan", "Power at hand", lambda: plan(table, n_resamples=n, rng=seed))
+        if table.oracle
+        else None,
         reproduction=ask(
             "reproduction",
             "Published figures",

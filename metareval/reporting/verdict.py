@@ -111,7 +111,8 @@ def reach_sentence(analysis: Analysis) -> str:
             f"only a correlation of at least {found.smallest_detectable:.2f} would be found with "
             f"{percent(found.power)} power"
         )
-    return f"With {plural(found.n_units, 'independent comparison')}, {reach}."
+    blocks = f" in {found.n_blocks} blocks" if found.n_blocks > 1 else ""
+    return f"With {plural(found.n_units, 'independent model')}{blocks}, {reach}."
 
 
 def power_sentence(analysis: Analysis) -> str:

@@ -74,11 +74,17 @@ def smallest_detectable(n: int, *, power_wanted: float, alpha: float, statistic:
     return high
 
 
-def smallest_pvalue(n: int) -> float:
-    """Return the smallest two-sided p that permutations of n models can reach: 2 / n!."""
-    if n < 1:
+def smallest_pvalue(*sizes: int) -> float:
+    """Return the smallest two-sided p that permutations within blocks can reach.
+
+    It is 2 / n! for a block of n models, and 2 over the product of these for several.
+    """
+    if not sizes or min(sizes) < 1:
         return math.nan
-    return min(1.0, max(2 * math.exp(-math.lgamma(n + 1)), 5e-324))
+    orders = sum(math.lgamma(n + 1) for n in sizes)
+    if orders < 30:
+        return min(1.0, 2 / math.prod(map(math.factorial, sizes)))
+    return max(2 * math.exp(-orders), 5e-324)
 
 
 def smallest_detectable_difference(

@@ -75,10 +75,10 @@ def check_resamples(n_resamples: int) -> int:
     return int(n_resamples)
 
 
-def check_fraction(value: float, name: str) -> float:
+def check_fraction(value: float, name: str, *, example: float = 0.95) -> float:
     """Refuse a level that does not lie strictly between 0 and 1."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < 1:
-        raise ArgumentError(f"{name} is {value!r}; it must lie between 0 and 1, as in 0.95.")
+        raise ArgumentError(f"{name} is {value!r}; it must lie between 0 and 1, as in {example}.")
     return float(value)
 
 

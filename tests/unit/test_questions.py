@@ -66,6 +66,8 @@ def test_results_are_frozen_and_convert(released: mr.MetricTable, unimodal: mr.M
         (mr.reliability, {"alternative": "up"}, "Unknown alternative 'up'"),
         (mr.cluster_metrics, {"n_clusters": 9}, "must be an integer between 1 and 5"),
         (mr.cluster_metrics, {"statistic": "acc_eq"}, "is not a correlation"),
+        (mr.compare_metrics, {"alpha": 5}, "as in 0.05"),
+        (mr.agreement, {"metrics": []}, "metrics= is empty"),
         (mr.UQS.fit, {"weights": "equal"}, "Unknown weights 'equal'"),
         (mr.UQS.fit, {"floor": -0.1}, "floor is -0.1"),
         (mr.UQS.fit, {"transforms": {"FB": "identity"}}, "metric in transforms 'FB'"),
@@ -124,6 +126,22 @@ def test_constant_metric_is_undefined_everywhere() -> None:
     uqs = mr.UQS.fit(table, **FEW)
     assert uqs.weights["FA"] == 0
     assert uqs.excluded.to_dict() == {"FA": "constant"}
+
+
+def test_clusters_of_nothing_say_so() -> None:
+    flat = small(FA=[0.5] * 3, RA=[0.5] * 3)
+    assert mr.cluster_metrics(flat, n_clusters=1, **FEW).n_clusters == 0
+    with pytest.raises(ArgumentError, match="n_clusters is 2, but no metric can be clustered"):
+        mr.cluster_metrics(flat, n_clusters=2, **FEW)
+
+
+def test_undefined_agreement_is_said_in_words() -> None:
+    flat = small(FA=[0.5] * 3, RA=[0.5] * 3)
+    assert "no pair of 2 metrics is defined" in repr(mr.agreement(flat, **FEW))
+    both = mr.compare_agreement(flat, flat, **FEW).headline()
+    assert both.endswith("no pair of FA, RA is defined in both tables")
+    for result in (mr.agreement(flat, **FEW), mr.cluster_metrics(flat, n_clusters=1, **FEW)):
+        assert "nan" not in repr(result)
 
 
 def test_one_row_and_two_rows() -> None:
@@ -360,8 +378,8 @@ def test_published_protocol_refuses_missing_values(unimodal: mr.MetricTable) -> 
 
 
 def test_plan(released: mr.MetricTable) -> None:
-    found = mr.plan(released, rho=0.5)
-    assert found.n_units == 10
+    found = mr.plan(released, rho=0.5, rng=0)
+    assert (found.n_units, found.n_blocks) == (12, 3)
     assert found.tests == 5
     assert found.models_needed > 36
     assert found.power_at_hand < 0.2
@@ -444,6 +462,47 @@ def test_differences_refuse_what_cannot_be_compared(released: mr.MetricTable) ->
     )
     with pytest.raises(ArgumentError, match="give it one direction"):
         mr.compare_agreement(released, flipped)
+
+
+def test_tables_whose_units_cannot_trade_places_have_no_pvalue(released: mr.MetricTable) -> None:
+    """Each unit of one table has three seeds, and each of the other has one."""
+    single = released.to_frame().drop_duplicates(["dataset", "method"]).drop(columns="seed")
+    other = mr.MetricTable.from_frame(
+        single, oracle="retrained_distance", block="dataset", item="method"
+    )
+    found = mr.compare_agreement(released, other, **FEW)
+    assert found.low < found.difference < found.high
+    assert math.isnan(found.pvalue)
+    assert found.note == "no_exchange"
+    assert mr.compare_agreement(other, other, **FEW).note == ""
+
+
+def test_directions_of_metrics_that_one_table_has(released: mr.MetricTable) -> None:
+    frame = released.to_frame()[["FA", "RA", "MIA"]].rename(columns={"MIA": "mine"})
+    directions = {"FA": "lower", "mine": "lower"}
+    found = mr.compare_agreement(frame, frame[["FA", "RA"]], directions=directions, **FEW)
+    assert found.metrics == ("FA", "RA")
+    with pytest.raises(ArgumentError, match="column in directions 'yours'"):
+        mr.compare_agreement(frame, frame, directions={**directions, "yours": "lower"}, **FEW)
+
+
+def test_tests_of_correlations_are_made_of_correlations(released: mr.MetricTable) -> None:
+    columns = ["williams_t", "williams_p", "steiger_z", "steiger_p"]
+    for name, made in (("kendall", True), ("acc_eq", False), ("acc_eq_calibrated", False)):
+        found = mr.compare_metrics(released, statistic=name, n_resamples=5, rng=0).frame
+        assert (found[columns].notna() == made).all(axis=None), name
+        assert found["pvalue"].notna().all()
+
+
+def test_one_cluster_has_no_support() -> None:
+    """No draw could split what is cut into one."""
+    base = np.arange(12.0)
+    frame = pd.DataFrame({"a": base, "b": np.roll(base, 1), "c": np.roll(base, 2)})
+    found = mr.cluster_metrics(
+        frame, directions=dict.fromkeys(frame, "higher"), n_clusters=1, **FEW
+    )
+    assert found.support.isna().all()
+    assert "nan" not in repr(found)
 
 
 def test_perturbation_refuses_scores_it_cannot_perturb(released: mr.MetricTable) -> None:

@@ -65,5 +65,34 @@ REPEATS = mr.MetricTable.from_frame(
     directions=DIRECTIONS,
     **{**ROLES, "oracle": ["distance", "other"]},
 )
+# Metrics whose levels differ between the blocks, other than the rest.
+LEVELS = mr.MetricTable.from_frame(
+    FRAME.assign(
+        RA=FRAME["RA"] - 2 * (FRAME["dataset"] == "faces"),
+        MIA=FRAME["MIA"] + 3 * (FRAME["dataset"] == "faces"),
+    ),
+    directions=DIRECTIONS,
+    name="levels",
+    **ROLES,
+)
+# No two models of a block have the same two seeds, so that none may be exchanged.
+APART = mr.MetricTable.from_frame(
+    FRAME.assign(seed=[1, 2, 2, 3, 3, 4, 4, 1] * 2), directions=DIRECTIONS, **ROLES
+)
+# Without roles: metrics that are constant, almost empty, infinite, and never beside another.
+EDGES = mr.MetricTable.from_frame(
+    METRICS.assign(
+        constant=2.0,
+        empty=FRAME["RA"].where(FRAME.index == 3),
+        infinite=FRAME["AD"].where(FRAME.index % 4 != 1, np.inf),
+        late=FRAME["MIA"].where(FRAME.index > 7),
+        early=FRAME["AD"].where(FRAME.index < 8),
+    ),
+    directions={
+        **DIRECTIONS,
+        **dict.fromkeys(("constant", "empty", "infinite", "late", "early"), "higher"),
+    },
+    name="edges",
+)
 RELEASED = mr.load_dataset("unifiedunl")
 UNIMODAL = mr.load_dataset("unifiedunl-unimodal")

@@ -7,11 +7,19 @@ from collections.abc import Mapping
 CALLS: Mapping[str, tuple[str, ...]] = {
     "planning": (
         "plan()",
-        "plan(TABLE)",
+        "plan(TABLE, rng=0)",
+        "plan(TABLE, n_units=21, n_resamples=500, rng=1)",
+        "plan(TABLE, n_blocks=3, statistic='kendall', rng=1)",
+        "plan(n_units=15, n_blocks=4, rho=0.9, statistic='pearson', rng=2)",
+        "plan(n_blocks=3, n_resamples=200, rng=2)",
+        "plan(n_units=5, n_blocks=3)",
+        "plan(n_blocks=0)",
+        "plan(n_resamples=0)",
+        "plan(rng='seed')",
         "plan(FEW, rho=0.6, power=0.9, alpha=0.1, between=0.2)",
         "plan(METRICS, directions=DIRECTIONS)",
         "plan(FRAME[['RA', 'dataset', 'method', 'seed']], block='dataset', item='method', "
-        "replicate='seed')",
+        "replicate='seed', rng=0)",
         "plan(n_units=12, statistic='kendall')",
         "plan(n_units=12, tests=5, rho=-0.5, statistic='pearson')",
         "plan(n_units=1)",
@@ -31,7 +39,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "plan(tests=1.5)",
         "plan(n_units=True)",
         "plan(n_units=0)",
-        "plan(TABLE, n_units=12)",
+        "plan(TABLE, n_units=12, rng=0)",
         "plan(statistic='tau')",
     ),
     "options": (

@@ -454,7 +454,7 @@ def _read_csv(path: Path, delimiter: str = ",") -> _Content:
             raise LoadError(
                 f"{shown(path)}: line {line} has {_count(len(record), 'field')}, but the header "
                 f"has {len(header)}. Put texts that hold {delimiter!r} in double quotes, and give "
-                "every row a field for each column."
+                f"every row a field for each column.{_separator_hint(header, delimiter)}"
             )
         elif blank is not None and len(header) == 1:
             raise LoadError(
@@ -468,14 +468,19 @@ def _read_csv(path: Path, delimiter: str = ",") -> _Content:
     if header is None or not records:
         raise LoadError(f"{shown(path)}: the file has a header, but no rows below it.")
     columns = {n: list(v) for n, v in zip(header, zip(*records, strict=True), strict=True)}
-    hint = ""
-    others = [d for d in (";", "\t", ",") if d != delimiter and d in header[0]]
-    if len(header) == 1 and others:
-        hint = (
-            f" The header is one name that holds {others[0]!r}: if that separates the columns, "
-            "write the file with commas" + (' or pass format="tsv".' if others[0] == "\t" else ".")
-        )
+    hint = _separator_hint(header, delimiter)
     return _Content(columns, rows, hint, empty_is_missing=True)
+
+
+def _separator_hint(header: list[str], delimiter: str) -> str:
+    """Say what else may separate the columns of a file that seems to have one."""
+    others = [d for d in (";", "\t", ",") if d != delimiter and d in header[0]]
+    if len(header) > 1 or not others:
+        return ""
+    return (
+        f" The header is one name that holds {others[0]!r}: if that separates the columns, "
+        "write the file with commas" + (' or pass format="tsv".' if others[0] == "\t" else ".")
+    )
 
 
 class _Lines:

@@ -133,6 +133,8 @@ def test_tsv_and_explicit_format(tmp_path: Path) -> None:
         (GOOD.replace("distance", "dist"), ["Unknown oracle column 'distance'", "'dist'"]),
         (GOOD.replace(",", ";"), ["Unknown", "holds ';'", "with commas"]),
         (GOOD.replace(",", "\t"), ['format="tsv"']),
+        ("method;FA;RA\na;0,5;0,1\n", ["line 2 has 3 fields", "holds ';'", "with commas"]),
+        ("method\tFA\na\t0,5\n", ["line 2 has 2 fields", 'format="tsv"']),
     ],
 )
 def test_bad_csv(tmp_path: Path, content: str | bytes, expected: list[str]) -> None:

@@ -436,3 +436,22 @@ def test_command_repeats_the_report(released: mr.MetricTable, tmp_path: Path) ->
     (command,) = re.findall(r"<pre[^>]*><code>(.*?)</code>", done.path.read_text(), re.DOTALL)
     assert ".select(metrics=[&#39;RA&#39;, &#39;AD&#39;])" in command
     assert "mr.report(table, n_resamples=20, rng=4)" in command
+
+
+@pytest.mark.parametrize(
+    ("roles", "units"),
+    [
+        ({}, "4 (every row)"),
+        ({"block": "set"}, "4 (every row)"),
+        ({"item": "method"}, "2 (the items)"),
+        ({"item": "method", "block": "set"}, "4 (combinations of block and item)"),
+    ],
+)
+def test_units_are_named_by_the_roles_given(
+    roles: dict[str, str], units: str, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame(
+        {"set": list("aabb"), "method": list("xyxy"), "FA": [0.1, 0.4, 0.2, 0.3], "RA": 0.5}
+    )
+    done = report(mr.MetricTable.from_frame(frame, **roles), tmp_path / "out", n_resamples=20)
+    assert f"<dd>{units}</dd>" in done.path.read_text()

@@ -166,7 +166,7 @@ def _caption(analysis: Analysis, result: AgreementResult, *, framed: bool) -> st
             else f"has the interval {interval(row['low'], row['high'])}"
         )
         says = (
-            f"No pair agrees or disagrees beyond chance. Even the largest tau, "
+            f"No pair agrees or disagrees beyond chance. Even the strongest tau, "
             f"{coefficient(row['estimate'], 2)} for {pair(*top)},{where} {range_}."
         )
     rest = len(result.estimate) - MOST_METRICS

@@ -45,8 +45,8 @@ def _terms(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     return (
         (
             "adjusted p",
-            "A p-value corrected for the number of tests made (Holm's method). With 20 tests of "
-            "nothing, one uncorrected p is below 0.05 by chance.",
+            "A p-value corrected for the number of tests made (Holm's method). Of 20 tests of "
+            "nothing, one has an uncorrected p below 0.05 on average.",
         ),
         (
             "beyond chance",
@@ -99,8 +99,9 @@ def _terms(analysis: Analysis) -> tuple[tuple[str, str], ...]:
         ("rho (Spearman)", "Correlation of ranks; on this page, with closeness to the oracle."),
         (
             "stratified (within blocks)",
-            "Models are compared within their block only, and the comparisons are added up; a "
-            "block in which a metric does not vary adds nothing.",
+            "Models are compared within their block only, and the comparisons are added up. A "
+            "block in which a metric does not vary adds nothing to tau; it pulls rho towards 0 "
+            "where the distance to the oracle varies.",
         ),
         (
             "support",

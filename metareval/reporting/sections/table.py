@@ -57,7 +57,7 @@ def embedded(table: MetricTable) -> Mapping[str, Any] | None:
 def _facts(table: MetricTable) -> tuple[tuple[str, str], ...]:
     facts = [
         ("Rows", plural(len(table), "row")),
-        ("Independent units", f"{table.n_units:,} (combinations of block and item)"),
+        ("Independent units", f"{table.n_units:,} ({_unit(table)})"),
     ]
     for role, what in (
         ("block", "what must not be mixed"),
@@ -93,6 +93,12 @@ def _facts(table: MetricTable) -> tuple[tuple[str, str], ...]:
             ("Citation", str(known["citation"])),
         ]
     return tuple(facts)
+
+
+def _unit(table: MetricTable) -> str:
+    if table.item is None:
+        return "every row"
+    return "the items" if table.block is None else "combinations of block and item"
 
 
 def _oracle(table: MetricTable) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import metareval as mr
 from metareval.commands import evaluate, study
 from metareval.errors import ArgumentError, MetarevalError
@@ -22,6 +24,7 @@ from metareval.results import TEXT_WIDTH, Result, frame_text, plain, printable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from metareval.questions.perturbation import PerturbationResult
     from metareval.table import MetricTable
 
 EXIT_OK = 0
@@ -41,6 +44,14 @@ command, file or table cannot be used as it stands (the message says why); 130 i
 _INDENT: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
 
 SEVERITIES = ("info", "warning", "error")
+
+# Messages of the library name its arguments.
+OPTIONS = {
+    "directions={": "--lower NAME, --higher NAME",
+    "metrics=[": "--metrics NAME",
+    "transforms={": "--transform NAME=TRANSFORM",
+    "oracle=...": "--oracle NAME",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except MetarevalError as error:
-        print(f"metareval: {printable(str(error))}", file=sys.stderr)
+        print(f"metareval: {printable(str(error))}{_options_meant(str(error))}", file=sys.stderr)
         return EXIT_USAGE
     except KeyboardInterrupt:
         print("metareval: interrupted", file=sys.stderr)
@@ -82,6 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(printable(text), file=sys.stderr)
         _silence_output()
         return EXIT_USAGE
+
+
+def _options_meant(message: str) -> str:
+    """Name the options for the arguments of Python that a message speaks of."""
+    meant = [option for argument, option in OPTIONS.items() if argument in message]
+    return f" On the command line: {', '.join(meant)}." if meant else ""
 
 
 def _silence_output() -> None:
@@ -501,10 +518,17 @@ def _perturb(options: argparse.Namespace) -> int:
     _print(
         result.to_dict() if options.json else None,
         f"{result!r}\n\nProbability that the row's item outranks the column's:\n"
-        f"{_text(result.outranks)}\n\nSmallest change of weights that reverses neighbours:\n"
+        f"{_text(_outranks(result))}\n\nSmallest change of weights that reverses neighbours:\n"
         f"{_text(result.reversals[['distance', 'status']])}",
     )
     return EXIT_OK
+
+
+def _outranks(result: PerturbationResult) -> pd.DataFrame:
+    """Put the items in the order of their ranks; nothing outranks itself."""
+    order = list(result.to_frame().index)
+    frame = result.outranks.loc[order, order]
+    return frame.mask(np.eye(len(order), dtype=bool))
 
 
 def _plan(options: argparse.Namespace) -> int:

@@ -46,11 +46,11 @@ def resolve_directions(
             unknown.append(metric)
     if unknown:
         shown = ", ".join(repr(m) for m in unknown[:8]) + (" ..." if len(unknown) > 8 else "")
-        example = ", ".join(f"{m!r}: 'higher'" for m in unknown[:2])
+        example = ", ".join(f"{m!r}: ..." for m in unknown[:2])
         raise TableError(
             f"No direction is known for {shown}. Say which values are better with "
-            f"directions={{{example}}} ('higher' or 'lower'). If a column is not a metric, give it "
-            "a role (block, item, replicate, oracle) or name the metrics with metrics=[...]."
+            f"directions={{{example}}}, where ... is 'higher' or 'lower'. If a column is not a "
+            "metric, give it a role (block, item, replicate, oracle) or name the metrics with metrics=[...]."
         )
     return out
 

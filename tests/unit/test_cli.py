@@ -90,9 +90,30 @@ def test_a_file_with_roles(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     code, _, err = run(capsys, "reliability", str(path), "--oracle", "dist", *FAST)
     assert code == 2
     assert "No direction is known for 'bleu', 'loss'" in err
+    assert "directions={'bleu': ..., 'loss': ...}" in err
+    assert "On the command line: --lower NAME, --higher NAME, --metrics NAME." in err
+    code, _, err = run(
+        capsys, "uqs", str(path), "--item", "model", "--higher", "bleu",
+        "--lower", "loss", "--oracle", "dist", *FAST,
+    )  # fmt: skip
+    assert code == 2
+    assert err.endswith("On the command line: --transform NAME=TRANSFORM.\n")
     code, _, err = run(capsys, "audit", str(path), "--higher", "bleu", "--lower", "bleu", "loss")
     assert code == 2
     assert "'bleu' stands under both" in err
+
+
+def test_items_that_outrank_others_stand_by_rank_and_not_beside_themselves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = run(capsys, "perturb", "unifiedunl", *FAST)
+    matrix = out.split("outranks the column's:\n")[1].split("\n\n")[0].splitlines()
+    names = matrix[0].split()[1:]
+    assert names == ["gradient_ascent", "random_labels", "salun", "finetune_retain"]
+    for position, line in enumerate(matrix[1:]):
+        name, *shares = line.split()
+        assert name == names[position]
+        assert [at for at, share in enumerate(shares) if share == "-"] == [position]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import textwrap
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -101,6 +102,17 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def plural(n: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> plural(1, "row"), plural(3, "row")
+    ('1 row', '3 rows')
+    """
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
 def shorten(text: str, width: int) -> str:
     """Cut a text to ``width`` characters, marking the cut."""
     return text if len(text) <= width else text[: max(width - 1, 1)] + "\N{HORIZONTAL ELLIPSIS}"
@@ -118,23 +130,24 @@ def frame_text(frame: pd.DataFrame, *, width: int = TEXT_WIDTH, digits: int = 3)
         " / ".join(cell_text(p) for p in i) if isinstance(i, tuple) else cell_text(i)
         for i in frame.index
     ]
-    left = _column(printable(name), rows, width // 3, right=False)
+    left = _column(printable(name), rows, width // 2, right=False)
+    label = display_width(left[0])
     blocks: list[list[list[str]]] = [[]]
-    used = len(left[0])
-    for position, label in enumerate(frame.columns):
+    used = label
+    for position, head in enumerate(frame.columns):
         values = frame.iloc[:, position].to_numpy(dtype=object)
         numeric = all(isinstance(v, (int, float, np.number)) or v is pd.NA for v in values)
         column = _column(
-            printable(str(label)),
+            printable(str(head)),
             [cell_text(v, digits) for v in values],
-            width - len(left[0]) - 2,
+            width - label - 2,
             right=numeric,
         )
-        if blocks[-1] and used + 2 + len(column[0]) > width:
+        if blocks[-1] and used + 2 + display_width(column[0]) > width:
             blocks.append([])
-            used = len(left[0])
+            used = label
         blocks[-1].append(column)
-        used += 2 + len(column[0])
+        used += 2 + display_width(column[0])
     return "\n\n".join(
         "\n".join("  ".join(parts).rstrip() for parts in zip(left, *block, strict=True))
         for block in blocks
@@ -142,9 +155,34 @@ def frame_text(frame: pd.DataFrame, *, width: int = TEXT_WIDTH, digits: int = 3)
 
 
 def _column(head: str, cells: list[str], limit: int, *, right: bool) -> list[str]:
-    lines = [shorten(t, limit) for t in (head, *cells)]
-    wide = max(map(len, lines))
-    return [t.rjust(wide) if right else t.ljust(wide) for t in lines]
+    lines = [_cut(t, limit) for t in (head, *cells)]
+    wide = max(map(display_width, lines))
+    blanks = [" " * (wide - display_width(t)) for t in lines]
+    return [b + t if right else t + b for t, b in zip(lines, blanks, strict=True)]
+
+
+def display_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes.
+
+    Examples
+    --------
+    >>> display_width("salun"), display_width("梯度")
+    (5, 4)
+    """
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def _cut(text: str, limit: int) -> str:
+    """Cut a text to some columns of a terminal, marking the cut."""
+    if display_width(text) <= limit:
+        return text
+    cut = shorten(text, limit)
+    while len(cut) > 2 and display_width(cut) > limit:
+        cut = cut[:-2] + cut[-1]
+    return cut
 
 
 def frame_html(frame: pd.DataFrame, *, digits: int = 3) -> str:

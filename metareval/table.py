@@ -21,7 +21,7 @@ from metareval.columns import (
 )
 from metareval.errors import ArgumentError, TableError, unknown_name
 from metareval.files import write_atomic
-from metareval.results import frame_html, frame_text, printable
+from metareval.results import frame_html, frame_text, plural, printable
 from metareval.saved import SavedRoles, saved_text
 from metareval.validation import (
     Role,
@@ -439,14 +439,14 @@ class MetricTable:
 
     def headline(self) -> str:
         """Return one line that says what the table holds."""
-        parts = [f"{len(self)} rows", f"{self.n_units} independent units"]
-        for role, many in (("block", "blocks"), ("item", "items"), ("replicate", "replicates")):
+        parts = [plural(len(self), "row"), plural(self.n_units, "independent unit")]
+        for role in ("block", "item", "replicate"):
             if getattr(self, role) is not None:
-                parts.append(f"{len(self.levels(role))} {many}")
+                parts.append(plural(len(self.levels(role)), role))
         arrows = ", ".join(
             f"{m} {'up' if self.directions[m] == 'higher' else 'down'}" for m in self.metrics
         )
-        oracle = f"; oracle distance {self.oracle}" if self.oracle else "; no oracle"
+        oracle = f"; oracle distance: {self.oracle}" if self.oracle else "; no oracle"
         if self.oracle_repeats:
             oracle = f"; oracle distance: mean of {', '.join(self.oracle_repeats)}"
         return printable(f"MetricTable {self.name!r}: {', '.join(parts)}; {arrows}{oracle}")

@@ -50,7 +50,8 @@ def resolve_directions(
         raise TableError(
             f"No direction is known for {shown}. Say which values are better with "
             f"directions={{{example}}}, where ... is 'higher' or 'lower'. If a column is not a "
-            "metric, give it a role (block, item, replicate, oracle) or name the metrics with metrics=[...]."
+            "metric, give it a role (block, item, replicate, oracle) or name the metrics with "
+            "metrics=[...]."
         )
     return out
 

@@ -89,7 +89,7 @@ def _confounded(context: Context) -> Iterator[Finding]:
         order = [*reversals, *(r for r in changed if r["change"] != "reversed")]
         shown = listing([_change(r) for r in order], limit=4)
         what = (
-            f"Spearman correlation with closeness to {name(context.table.oracle)}"
+            "Spearman correlation with closeness to the oracle"
             if oracle
             else "tau-b between metrics"
         )

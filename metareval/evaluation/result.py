@@ -104,7 +104,7 @@ class Evaluation(Result):
 
     def headline(self) -> str:
         """Return one line with what was evaluated and how many checkpoints failed."""
-        counts = f"{len(self.table)} rows"
+        counts = plural(len(self.table), "row")
         if self.failed:
             counts += f", {len(self.failed)} of {len(self.rows)} checkpoints with errors"
         oracles = len(self.setting["oracles"])

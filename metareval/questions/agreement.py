@@ -14,7 +14,7 @@ from metareval.coerce import as_table
 from metareval.design import Design, build_design
 from metareval.progress import track
 from metareval.questions.options import check_options, check_protocol
-from metareval.results import Result
+from metareval.results import Result, plural
 from metareval.stats.association import (
     association,
     defined_cells,
@@ -135,15 +135,16 @@ class AgreementResult(Result):
         """Return one line that says what was computed and how."""
         how = "published protocol" if self.protocol else f"{self.estimator} estimate"
         defined = self.to_frame()["estimate"].notna()
-        pairs = len(defined) if defined.all() else f"{defined.sum()} of {len(defined)}"
+        some = "" if defined.all() else f"{defined.sum()} of "
+        metrics = plural(len(self.estimate), "metric")
         found = (
-            f"mean {self.mean:.3f} over {pairs} pairs of {len(self.estimate)} metrics"
+            f"mean {self.mean:.3f} over {some}{plural(len(defined), 'pair')} of {metrics}"
             if defined.any()
-            else f"no pair of {len(self.estimate)} metrics is defined"
+            else f"no pair of {metrics} is defined"
         )
         return (
             f"Agreement ({get_statistic(self.statistic).title}, {how}): {found}; "
-            f"{self.n_cells} cells, {self.n_units} independent units"
+            f"{plural(self.n_cells, 'cell')}, {plural(self.n_units, 'independent unit')}"
         )
 
 

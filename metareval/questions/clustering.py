@@ -17,7 +17,7 @@ from metareval.design import build_design
 from metareval.errors import ArgumentError
 from metareval.questions.agreement import bootstrap_matrices
 from metareval.questions.options import check_options
-from metareval.results import Result
+from metareval.results import Result, plural
 from metareval.stats.association import association, finite_columns, undefined_reason
 from metareval.stats.intervals import percentile_interval
 from metareval.stats.resample import Rng, resolve_rng
@@ -100,7 +100,7 @@ class ClusterResult(Result):
         opposing = int(self.opposition["opposing"].sum())
         return (
             f"Clusters ({get_statistic(self.statistic).title}, {self.estimator}): "
-            f"{groups or 'none'}; {opposing} opposing pairs of clusters"
+            f"{groups or 'none'}; {plural(opposing, 'opposing pair')} of clusters"
         )
 
 

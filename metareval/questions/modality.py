@@ -18,7 +18,7 @@ from metareval.progress import track
 from metareval.questions.agreement import bootstrap_matrices
 from metareval.questions.options import check_options, check_protocol
 from metareval.questions.published import published_mean_agreement
-from metareval.results import Result
+from metareval.results import Result, plural
 from metareval.stats.association import association, combine
 from metareval.stats.cells import Statistic
 from metareval.stats.intervals import bounded_interval
@@ -98,7 +98,8 @@ class AgreementDifference(Result):
         if self.reason:
             over = f": no pair of {names} is defined in both tables"
         else:
-            over = f" over {len(self.pairs)} pairs of {names}" if self.pairs else f" over {names}"
+            pairs = f"{plural(len(self.pairs), 'pair')} of " if self.pairs else ""
+            over = f" over {pairs}{names}"
         alone = "; no p, since no units could trade places" if self.note else ""
         return (
             f"Difference in mean agreement ({get_statistic(self.statistic).title}, {how})"

@@ -133,7 +133,7 @@ class ReliabilityResult(Result):
         exact = ", exact" if self.exact and self.test == "permutation" else ""
         return (
             f"Reliability ({get_statistic(self.statistic).title} with closeness to "
-            f"{self.oracle}; {how}; p by {p}{exact}; {self.correction} correction)"
+            f"the oracle by {self.oracle}; {how}; p by {p}{exact}; {self.correction} correction)"
             f"{self._ceiling_text()}"
         )
 

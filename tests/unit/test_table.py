@@ -59,7 +59,7 @@ def test_roles_directions_and_orientation(frame: pd.DataFrame) -> None:
     assert table.row_name(3) == "d / b / 2"
     assert table.headline() == (
         "MetricTable 't': 6 rows, 4 independent units, 2 blocks, 2 items, 2 replicates; "
-        "FA down, RA up; oracle distance distance"
+        "FA down, RA up; oracle distance: distance"
     )
 
 

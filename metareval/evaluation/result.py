@@ -13,7 +13,7 @@ import pandas as pd
 
 from metareval.evaluation.distance import NoiseFloor
 from metareval.files import csv_safe, write_together
-from metareval.results import TEXT_WIDTH, Result, cell_text, frame_text, plain, printable
+from metareval.results import TEXT_WIDTH, Result, cell_text, frame_text, plain, plural, printable
 from metareval.table import MetricTable
 
 FORMAT_VERSION = 1
@@ -110,7 +110,7 @@ class Evaluation(Result):
         oracles = len(self.setting["oracles"])
         return (
             f"Evaluation on {self.setting['benchmark']} with {self.setting['backend']}: {counts}; "
-            f"{oracles} oracle{'s' * (oracles > 1)}; {len(self.table.metrics)} metrics"
+            f"{plural(oracles, 'oracle')}; {plural(len(self.table.metrics), 'metric')}"
         )
 
     def to_frame(self) -> pd.DataFrame:

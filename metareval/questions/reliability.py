@@ -131,9 +131,10 @@ class ReliabilityResult(Result):
         how = "published protocol" if self.protocol else f"{self.estimator} estimate"
         p = "t approximation" if self.test == "t" else "permutation"
         exact = ", exact" if self.exact and self.test == "permutation" else ""
+        correction = "no" if self.correction == "none" else self.correction
         return (
             f"Reliability ({get_statistic(self.statistic).title} with closeness to "
-            f"the oracle by {self.oracle}; {how}; p by {p}{exact}; {self.correction} correction)"
+            f"the oracle by {self.oracle}; {how}; p by {p}{exact}; {correction} correction)"
             f"{self._ceiling_text()}"
         )
 

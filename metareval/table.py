@@ -172,7 +172,7 @@ class MetricTable:
             raise TableError(
                 f"The table {name!r} has no rows; an analysis needs one row for each model."
             )
-        resolved = resolve_directions(names, directions, known_columns=data.columns)
+        resolved = resolve_directions(names, directions, frame=data)
         numbers = {c: number_column(data[c], name=c) for c in names if data[c].dtype != np.float64}
         data = replace_columns(data, numbers)
         roles: dict[str, str | None] = {}
@@ -254,6 +254,12 @@ class MetricTable:
         """Return the labels of a role ("block", "item" or "replicate"), one for each row.
 
         A table without blocks is one block; without items, every row is its own item.
+
+        Examples
+        --------
+        >>> import metareval as mr
+        >>> mr.load_dataset("unifiedunl-blip2").labels("item")
+        ['gradient_ascent', 'finetune_retain']
         """
         if role not in ("block", "item", "replicate"):
             raise unknown_name("role", role, ("block", "item", "replicate"))
@@ -265,7 +271,14 @@ class MetricTable:
         return ["all"] * len(self) if role == "block" else [""] * len(self)
 
     def levels(self, role: str) -> list[str]:
-        """Return the distinct labels of a role in order of first appearance."""
+        """Return the distinct labels of a role in order of first appearance.
+
+        Examples
+        --------
+        >>> import metareval as mr
+        >>> mr.load_dataset("unifiedunl").levels("block")
+        ['mllmu_bench', 'unlok_vqa', 'mmubench']
+        """
         return list(dict.fromkeys(self.labels(role)))
 
     def codes(self, role: str) -> NDArray[np.intp]:
@@ -286,7 +299,14 @@ class MetricTable:
         return int(self.unit_codes.max()) + 1
 
     def row_name(self, position: int) -> str:
-        """Name a row by its block, item and replicate."""
+        """Name a row by its block, item and replicate.
+
+        Examples
+        --------
+        >>> import metareval as mr
+        >>> mr.load_dataset("unifiedunl").row_name(0)
+        'mllmu_bench / gradient_ascent / 42'
+        """
         parts = [str(self.frame[c].iloc[position]) for c in self.role_columns]
         return " / ".join(parts) if parts else f"row {row_label(self.frame, position)}"
 
@@ -301,7 +321,15 @@ class MetricTable:
         metrics: Sequence[str] | None = None,
         blocks: Sequence[str] | None = None,
     ) -> MetricTable:
-        """Return the table with some metrics or blocks only."""
+        """Return the table with some metrics or blocks only.
+
+        Examples
+        --------
+        >>> import metareval as mr
+        >>> table = mr.load_dataset("unifiedunl")
+        >>> len(table.select(metrics=["MIA", "AD"], blocks=["mmubench"]))
+        12
+        """
         table = self
         if metrics is not None:
             for metric in name_list(metrics, "metrics"):

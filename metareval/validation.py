@@ -23,10 +23,10 @@ def resolve_directions(
     metrics: Sequence[str],
     directions: Mapping[str, str],
     *,
-    known_columns: Iterable[str],
+    frame: pd.DataFrame,
 ) -> dict[str, str]:
     """Return the direction of every metric, given or known by name; never guess one."""
-    columns = set(known_columns)
+    columns = set(frame.columns)
     for metric, direction in directions.items():
         if metric not in columns:
             raise unknown_name("column in directions", metric, columns)
@@ -51,9 +51,24 @@ def resolve_directions(
             f"No direction is known for {shown}. Say which values are better with "
             f"directions={{{example}}}, where ... is 'higher' or 'lower'. If a column is not a "
             "metric, give it a role (block, item, replicate, oracle) or name the metrics with "
-            "metrics=[...]."
+            f"metrics=[...].{_long_hint(frame)}"
         )
     return out
+
+
+def _long_hint(frame: pd.DataFrame) -> str:
+    """Say which column of a table in long form names metrics."""
+    for column in frame.columns:
+        if not looks_numeric(frame[column]):
+            values = set(map(str, frame[column]))
+            found = [m for m in KNOWN_METRICS if m in values]
+            if len(found) > 1:
+                return (
+                    f" Column {column!r} holds names of metrics ({', '.join(map(repr, found))}): "
+                    "a table has a column for each metric, so turn it first, as DataFrame.pivot "
+                    "does."
+                )
+    return ""
 
 
 def name_list(value: Any, argument: str) -> list[Any]:

@@ -257,6 +257,13 @@ class UQS(Result):
         Returns
         -------
         DataFrame, shape (n, k)
+
+        Examples
+        --------
+        >>> import metareval as mr
+        >>> table = mr.load_dataset("unifiedunl")
+        >>> mr.UQS.fit(table).values(table).shape
+        (4, 5)
         """
         if by not in LEVELS:
             raise unknown_name("level", by, LEVELS)

@@ -219,6 +219,16 @@ def test_directions(frame: pd.DataFrame) -> None:
     assert dict(table.directions) == {"FA": "higher", "RA": "higher", "accuracy": "higher"}
 
 
+def test_a_long_table_is_told_from_a_wide_one() -> None:
+    wide = pd.DataFrame({"method": ["a", "b"], "FA": [0.1, 0.2], "RA": [0.3, 0.4]})
+    long = wide.melt(id_vars="method", var_name="measure", value_name="score")
+    bad(long, "No direction is known for 'score'", "Column 'measure'", "('FA', 'RA')", "pivot")
+    one = long[long["measure"] == "FA"]
+    with pytest.raises(MetarevalError) as caught:
+        MetricTable.from_frame(one)
+    assert "pivot" not in str(caught.value)
+
+
 def test_many_columns_without_direction_are_cut_short() -> None:
     data = pd.DataFrame([range(12)], columns=[f"m{i}" for i in range(12)])
     bad(data, "'m7' ...", "metrics=[...]")

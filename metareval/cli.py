@@ -51,6 +51,11 @@ OPTIONS = {
     "metrics=[": "--metrics NAME",
     "transforms={": "--transform NAME=TRANSFORM",
     "oracle=...": "--oracle NAME",
+    "n_units is": "--models N",
+    "n_blocks is": "--blocks N",
+    "n_resamples is": "--resamples N",
+    "n_clusters is": "--clusters N",
+    "rng is": "--seed N",
 }
 
 

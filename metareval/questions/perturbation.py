@@ -91,8 +91,8 @@ class PerturbationResult(Result):
         """Return one row for each item: score, rank, probability of coming first, rank range."""
         likely = self.rank_probability.to_numpy(dtype=np.float64) > 0
         places = np.arange(1, likely.shape[1] + 1)
-        best = [int(places[row].min()) if row.any() else pd.NA for row in likely]
-        worst = [int(places[row].max()) if row.any() else pd.NA for row in likely]
+        best = [int(places[row].min()) for row in likely]
+        worst = [int(places[row].max()) for row in likely]
         return pd.DataFrame(
             {
                 "score": self.scores,
@@ -271,9 +271,7 @@ def _radius(
     frame = pd.DataFrame(
         records,
         columns=["distance", "status", *metrics],
-        index=pd.MultiIndex.from_tuples(pairs, names=["leader", "follower"])
-        if pairs
-        else pd.MultiIndex.from_arrays([[], []], names=["leader", "follower"]),
+        index=pd.MultiIndex.from_tuples(pairs, names=["leader", "follower"]),
     )
     if not pairs:
         return math.nan, (), frame
@@ -321,7 +319,6 @@ def _without_metrics(
     reduced = np.tile(weights, (len(weights), 1))
     np.fill_diagonal(reduced, 0.0)
     taus = tau_with_reference(weighted_scores(values, reduced), reference)
-    taus[reduced.sum(axis=1) == 0] = np.nan
     return pd.Series(taus, index=pd.Index(metrics, name="metric"), name="tau")
 
 

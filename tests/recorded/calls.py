@@ -143,6 +143,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "block='dataset', n_resamples=50, rng=0)",
         "reliability(RELEASED, n_resamples=50, rng=0)",
         "reliability(UNIMODAL, n_resamples=50, rng=0)",
+        "labels(reliability(REPEATS, n_resamples=2, rng=0))",
+        "labels(reliability(FEW, test='t', estimate='pooled', n_resamples=2, rng=0))",
         "reliability(METRICS, n_resamples=50)",
         "reliability(TABLE, 'distnce')",
         "reliability(TABLE, statistic='spearmann')",
@@ -196,6 +198,10 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "UQS.fit(TABLE, protocol='published').beats_best_part",
         "UQS.fit(METRICS.assign(MIA=(1 - DISTANCE / 7) ** 2, RA=1 - DISTANCE / 7), DISTANCE, "
         "directions={'MIA': 'higher'}, block=FRAME['method'], n_resamples=50, rng=0)",
+        "labels(UQS.fit(TABLE, n_resamples=2, rng=0))",
+        "labels(UQS.fit(FEW, n_resamples=2, rng=0))",
+        "labels(UQS.fit(TABLE, weights='cross_fitted', n_resamples=2, rng=0))",
+        "labels(UQS.fit(METRICS.assign(FA=0.5), DISTANCE, protocol='published'))",
         *(
             f"UQS.fit({given}, rng=0).{method}({table}, by={by!r})"
             for given in ("TABLE, n_resamples=1", "TABLE, weights='cross_fitted', n_resamples=1")
@@ -306,6 +312,15 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), MetricTable.from_frame("
         "FRAME[(FRAME['dataset'] == 'faces') | (FRAME['method'] != 'kl') | (FRAME['seed'] == 1)], "
         "**ROLES, directions=DIRECTIONS), n_resamples=50, rng=0)",
+        "labels(perturb(UQS.fit(TABLE, n_resamples=1, rng=0), TABLE, n_resamples=2, rng=0))",
+        "labels(perturb(UQS.fit(FEW, n_resamples=1, rng=0), METRICS[:1], n_resamples=2, rng=0))",
+        "labels(perturb(UQS.fit(FEW, protocol='published'), FEW, by='item', "
+        "protocol='published', n_resamples=2, rng=0))",
+        # Ties keep the order of rows, of which there are too many for sorts that are stable anyway.
+        "perturb(UQS.fit(FEW, n_resamples=1, rng=0), pd.concat([METRICS] * 3), n_resamples=20, "
+        "rng=0).to_frame()",
+        "perturb(UQS.fit(FEW, n_resamples=1, rng=0), pd.concat([METRICS] * 3), n_resamples=20, "
+        "rng=0).reversals['status']",
         "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), GAPS)",
         "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), GAPS, by='unit')",
         "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), GAPS, by='row')",
@@ -325,6 +340,11 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "agreement(METRICS[:1], protocol='published')",
         "agreement(METRICS, protocol='published', replicate=FRAME['seed'])",
         "agreement(METRICS, protocol='published', block=FRAME['dataset'])",
+        "agreement(METRICS, protocol='published', block=FRAME['method'], "
+        "replicate=FRAME['dataset'])",
+        "agreement(METRICS[['RA', 'MIA']], protocol='published')",
+        "labels(agreement(TABLE, protocol='published'))",
+        "labels(agreement(METRICS[['RA']], protocol='published'))",
         "agreement(METRICS.assign(FA=METRICS['RA'], MIA=1 - METRICS['RA']), "
         "protocol='published', block=FRAME['dataset'])",
         "agreement(METRICS[:9], protocol='published', block=[*'aaaabbbbc'])",
@@ -332,7 +352,11 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "agreement(METRICS.assign(RA=np.nan), protocol='published')",
         "compare_agreement(UNIMODAL, RELEASED, protocol='published')",
         "compare_agreement(GAPS, TABLE, protocol='published')",
+        "compare_agreement(METRICS[['RA', 'FA']].assign(FA=0.5), METRICS[['RA', 'FA']], "
+        "protocol='published')",
         "reliability(TABLE, protocol='published')",
+        "labels(reliability(REPEATS, protocol='published'))",
+        "reliability(METRICS, DISTANCE.where(DISTANCE > 1), protocol='published')",
         "reliability(GAPS, protocol='published')",
         "reliability(REPEATS, protocol='published')",
         "reliability(METRICS.assign(FA=0.5, RA=np.nan, MIA=[np.nan] * 15 + [1.0]), DISTANCE, "

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,22 @@ from tests.recorded import tables
 from tests.recorded.calls import CALLS
 
 HERE = Path(__file__).parent
+
+
+def labels(found: Result) -> dict[str, Any]:
+    """Return what names the parts of every field of a result, and of which type they are."""
+    return {
+        f.name: shape(pd.DataFrame(value))
+        if isinstance(value := getattr(found, f.name), (pd.DataFrame, pd.Series))
+        else type(value).__name__
+        for f in fields(found)  # type: ignore[arg-type]
+    }
+
+
 NAMES: dict[str, Any] = {
     **{name: getattr(mr, name) for name in mr.__all__},
     **vars(tables),
+    "labels": labels,
     "np": np,
     "pd": pd,
 }
@@ -55,7 +69,10 @@ def shape(frame: pd.DataFrame) -> dict[str, Any]:
     return {
         "index": [str(name) for name in frame.index.names],
         "columns": [str(name) for name in frame.columns.names],
-        "types": {str(name): str(kind) for name, kind in frame.dtypes.items()},
+        # Texts are objects before pandas 3.
+        "types": {
+            str(name): str(kind).replace("str", "object") for name, kind in frame.dtypes.items()
+        },
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
 import metareval as mr
 from metareval.errors import TableError
@@ -48,3 +49,38 @@ def test_missing_values_are_named_by_model(roles: dict[str, Any], where: str) ->
     df = pd.DataFrame({"RA": [0.1, nan, 0.3], "MIA": [0.3, 0.2, 0.1]})
     with pytest.raises(TableError, match=rf"'RA' has no value for {where}\. Leave the metric out"):
         mr.agreement(df, protocol="published", **roles)
+
+
+def test_pvalues_of_taus_are_those_of_a_t_test_over_the_cells() -> None:
+    df = pd.DataFrame(
+        {
+            "block": [*"xxxxyyyyzzzz"],
+            "RA": [0.1, 0.2, 0.3, 0.4] * 3,
+            # Taus with RA: 0 in every cell; 1 in every cell; 1, 0 and 2/3.
+            "MIA": [0.2, 0.4, 0.1, 0.3] * 3,
+            "AD": [4.0, 3, 2, 1] * 3,
+            "JS": [0.4, 0.3, 0.2, 0.1, 0.2, 0.4, 0.1, 0.3, 0.4, 0.3, 0.1, 0.2],
+        }
+    )
+    found = mr.agreement(df, block="block", protocol="published")
+    assert found.estimate.loc["RA", ["MIA", "AD", "JS"]].tolist() == pytest.approx([0, 1, 5 / 9])
+    assert math.isnan(found.pvalue.loc["RA", "MIA"])
+    assert found.pvalue.loc["RA", "AD"] == 0
+    wanted = ttest_1samp([1, 0, 2 / 3], 0).pvalue
+    assert found.pvalue.loc["RA", "JS"] == found.pvalue.loc["JS", "RA"] == pytest.approx(wanted)
+    assert found.pvalue.loc["RA", "RA"] == 0
+
+
+def test_a_cell_is_a_block_and_replicate() -> None:
+    """More blocks than replicates: each has its cells."""
+    df = pd.DataFrame(
+        {
+            "block": [b for b in "uvwxy" for _ in range(4)],
+            "seed": [1, 1, 2, 2] * 5,
+            "RA": [0.1, 0.2] * 10,
+            "AD": [2.0, 1.0] * 7 + [1.0, 2.0] * 3,
+        }
+    )
+    found = mr.agreement(df, block="block", replicate="seed", protocol="published")
+    assert found.n_cells == 10
+    assert found.estimate.loc["RA", "AD"] == pytest.approx((7 - 3) / 10)

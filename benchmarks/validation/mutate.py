@@ -36,6 +36,7 @@ TESTS = (
     *(
         f"tests/reference/test_{name}.py"
         for name in (
+            "agreement_by_other_ways",
             "association",
             "brute_force",
             "ceiling",

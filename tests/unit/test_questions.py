@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import re
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ import pytest
 
 import metareval as mr
 from metareval.errors import ArgumentError, MetarevalError, TableError
+from metareval.progress import show_progress
 
 FEW = {"n_resamples": 50, "rng": 0}
 
@@ -173,6 +177,33 @@ def test_pearson_says_that_it_needs_finite_values() -> None:
     assert found.reason.loc["FA", "AD"] == "non_finite"
     assert math.isnan(found.estimate.loc["FA", "AD"])
     assert not math.isnan(mr.agreement(df, **FEW).estimate.loc["FA", "AD"])
+
+
+@pytest.mark.parametrize(
+    ("call", "labels"),
+    [
+        (lambda t: mr.agreement(t, **FEW), {"bootstrap", "permutations"}),
+        (lambda t: mr.compare_metrics(t, **FEW), {"bootstrap", "paired permutations"}),
+        (lambda t: mr.compare_agreement(t, t, **FEW), {"bootstrap", "exchanges"}),
+    ],
+)
+def test_progress_is_shown_to_the_end(
+    call: Callable[[mr.MetricTable], object],
+    labels: set[str],
+    released: mr.MetricTable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("metareval.progress.PATIENCE_SECONDS", -1)
+    stream = Terminal()
+    with show_progress(stream):
+        call(released)
+    shown = re.findall(r"([a-z ]+): +(\d+)%", stream.getvalue())
+    last = {label.strip(): int(share) for label, share in shown}
+    assert last == dict.fromkeys(labels, 100)
 
 
 def test_same_seed_same_result(released: mr.MetricTable) -> None:

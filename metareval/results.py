@@ -118,6 +118,15 @@ def shorten(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 1)] + "\N{HORIZONTAL ELLIPSIS}"
 
 
+def shorten_name(text: str, width: int) -> str:
+    """Cut a name to ``width`` characters in its middle: names often differ at their ends only."""
+    if len(text) <= width:
+        return text
+    keep = max(width - 1, 1)
+    end = len(text) - keep // 2
+    return f"{text[: keep - keep // 2]}\N{HORIZONTAL ELLIPSIS}{text[end:]}"
+
+
 def frame_text(frame: pd.DataFrame, *, width: int = TEXT_WIDTH, digits: int = 3) -> str:
     """Lay a frame out as text of at most ``width`` columns.
 
@@ -179,10 +188,10 @@ def _cut(text: str, limit: int) -> str:
     """Cut a text to some columns of a terminal, marking the cut."""
     if display_width(text) <= limit:
         return text
-    cut = shorten(text, limit)
-    while len(cut) > 2 and display_width(cut) > limit:
-        cut = cut[:-2] + cut[-1]
-    return cut
+    characters = min(len(text) - 1, limit)
+    while characters > 2 and display_width(shorten_name(text, characters)) > limit:
+        characters -= 1
+    return shorten_name(text, characters)
 
 
 def frame_html(frame: pd.DataFrame, *, digits: int = 3) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from metareval.results import printable, shorten
+from metareval.results import printable, shorten_name
 
 NAME_WIDTH = 40
 
 
 def name(text: object) -> str:
     """Write a name of the user's so that it can neither forge a line nor drown a sentence."""
-    return shorten(printable(str(text)), NAME_WIDTH)
+    return shorten_name(printable(str(text)), NAME_WIDTH)
 
 
 def listing(parts: Sequence[str], *, limit: int = 6) -> str:

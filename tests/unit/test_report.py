@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import html
 import io
 import json
 import math
@@ -436,6 +437,40 @@ def test_command_repeats_the_report(released: mr.MetricTable, tmp_path: Path) ->
     (command,) = re.findall(r"<pre[^>]*><code>(.*?)</code>", done.path.read_text(), re.DOTALL)
     assert ".select(metrics=[&#39;RA&#39;, &#39;AD&#39;])" in command
     assert "mr.report(table, n_resamples=20, rng=4)" in command
+
+
+def test_command_holds_long_names_whole(tmp_path: Path) -> None:
+    long = "accuracy on the forget split of the benchmark, "
+    frame = pd.DataFrame(
+        {
+            "the method": list("abcd"),
+            f"{long}faces": [0.1, 0.4, 0.2, 0.3],
+            f"{long}'badges'": [0.3, 0.1, 4.0, 0.2],
+            "the distance": [0.2, 0.1, 0.3, 0.4],
+        }
+    )
+    table = mr.MetricTable.from_frame(
+        frame,
+        directions={f"{long}faces": "lower", f"{long}'badges'": "lower"},
+        item="the method",
+        oracle="the distance",
+    )
+    maps = {f"{long}'badges'": "reciprocal"}
+    done = report(table, tmp_path / "a", n_resamples=20, rng=4, transforms=maps)
+    (command,) = re.findall(r"<pre[^>]*><code>(.*?)</code>", done.path.read_text(), re.DOTALL)
+    code = html.unescape(command).replace("tables/", f"{done.path.parent}/tables/")
+    given: dict[str, Any] = {}
+    exec(
+        code.replace("mr.report(table, ", f"done = mr.report(table, {str(tmp_path / 'b')!r}, "),
+        given,
+    )
+    again = given["table"]
+    assert dict(again.directions) == dict(table.directions)
+    assert (again.item, again.oracle) == ("the method", "the distance")
+    values = [
+        json.loads((p / "results.json").read_text()) for p in (tmp_path / "a", tmp_path / "b")
+    ]
+    assert values[0]["results"] == values[1]["results"]
 
 
 @pytest.mark.parametrize(

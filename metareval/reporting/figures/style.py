@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metareval.results import printable, shorten
+from metareval.results import printable, shorten_name
 
 if TYPE_CHECKING:
     from matplotlib.colors import LinearSegmentedColormap
@@ -138,7 +138,7 @@ def labels(names: Sequence[str], width: int = LABEL_WIDTH) -> dict[str, str]:
     >>> labels(["FA", "RA"])
     {'FA': 'FA', 'RA': 'RA'}
     """
-    shown = [shorten(_drawable(printable(n)), width) for n in names]
+    shown = [shorten_name(_drawable(printable(n)), width) for n in names]
     counts = Counter(shown)
     return {
         n: f"{text} #{i}" if counts[text] > 1 or not text.strip(MISSING_GLYPH + " ") else text

@@ -12,6 +12,9 @@ from metareval.reporting.parts import Code, Heading, Prose, Section, Terms
 from metareval.reporting.sections.table import embedded
 from metareval.reporting.wording import confidence_name, name
 
+# Longer names are cut in the command too, which then has to be mended by hand.
+LONGEST_NAME = 200
+
 _CEILING = (
     "ceiling",
     "The correlation that a metric without error could be expected to reach, since the oracles "
@@ -125,13 +128,18 @@ def _terms(analysis: Analysis) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _whole(column: str) -> str:
+    """Keep a name as the file has it, unless it would drown the page."""
+    return column if len(column) <= LONGEST_NAME else name(column)
+
+
 def _command(analysis: Analysis) -> str:
     table = analysis.table
     options = [f"n_resamples={analysis.n_resamples}", f"rng={analysis.seed}"]
     if analysis.confidence != 0.95:
         options.insert(0, f"confidence={analysis.confidence:g}")
     if analysis.transforms:
-        given = {name(m): str(t) for m, t in analysis.transforms.items()}
+        given = {_whole(m): str(t) for m, t in analysis.transforms.items()}
         options.append(f"transforms={given}")
     if embedded(table) is not None and table.role_columns == ("dataset", "method", "seed"):
         part = f".select(metrics={list(table.metrics)})"
@@ -143,12 +151,18 @@ def _command(analysis: Analysis) -> str:
             for role in ("oracle", "block", "item", "replicate")
             if getattr(table, role) is not None
         }
-        spelt: dict[str, Any] = {role: name(column) for role, column in roles.items()}
+        spelt: dict[str, Any] = {role: _whole(column) for role, column in roles.items()}
         if table.oracle_repeats:
-            spelt["oracle"] = [name(column) for column in table.oracle_repeats]
-        said = "".join(f", {role}={column!r}" for role, column in spelt.items())
-        directions = {name(m): d for m, d in table.directions.items()}
-        lines = [f'table = mr.read_table("tables/analysed.csv", directions={directions}{said})']
+            spelt["oracle"] = [_whole(column) for column in table.oracle_repeats]
+        directions = {_whole(m): d for m, d in table.directions.items()}
+        lines = [
+            "table = mr.read_table(",
+            '    "tables/analysed.csv",',
+            f"    directions={directions},",
+            *(f"    {role}={column!r}," for role, column in spelt.items()),
+            f"    name={_whole(table.name)!r},",
+            ")",
+        ]
     return "\n".join(
         [
             f"# metareval {metareval.__version__}, Python {platform.python_version()}",

@@ -32,8 +32,8 @@ def _leaks(context: Context) -> Iterator[Finding]:
     if shared:
         are = "is" if len(shared) == 1 else "are"
         yield ORACLE_LEAKAGE.finding(
-            f"{names(shared)} {are} computed by comparison with the same oracle model that the "
-            f"distance {oracle} is measured to, so part of any correlation with it is built in.",
+            f"{names(shared)} {are} computed by comparison with the same oracle model as "
+            f"{oracle}, so part of any correlation with it is built in.",
             {"shared": shared, "oracle": context.table.oracle},
             metrics=shared,
         )

@@ -17,7 +17,7 @@ from metareval.progress import stage
 from metareval.questions.options import check_protocol
 from metareval.questions.published import perturbation_weights
 from metareval.questions.uqs import UQS
-from metareval.results import Result
+from metareval.results import Result, plural
 from metareval.stats.rank_distance import tau_with_reference, weighted_scores
 from metareval.stats.ranks import competition_ranks
 from metareval.stats.resample import Rng, check_resamples, resolve_rng
@@ -119,8 +119,8 @@ class PerturbationResult(Result):
             tau = "undefined"
         else:
             tau = (
-                f"{self.mean_tau:.4f} +- {self.std_tau:.4f} over {self.n_resamples} draws, "
-                f"exactly {self.expected_tau:.4f}"
+                f"{self.mean_tau:.4f} (SD {self.std_tau:.4f}) over "
+                f"{plural(self.n_resamples, 'draw')}, exactly {self.expected_tau:.4f}"
             )
         return f"Perturbation ({how}): mean tau {tau}; radius {radius}"
 

@@ -12,7 +12,8 @@ Row = Mapping[str, Any]
 
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number as the page shows it."""
-    return "" if value is None else f"{value:.{digits}f}"
+    # Adding zero takes the sign from what rounds to -0.
+    return "" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def grid(head: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> str:
@@ -51,7 +52,7 @@ def short_nulls(rows: Sequence[Row]) -> str:
     """Say which tests reject too often, how much, and why."""
     lines = [
         f"- {row['test']}; {row['data']}: rejects {row['rates']['0.05']:.3f} at 0.05 and "
-        f"{row['rates']['0.01']:.3f} at 0.01. "
+        f"{row['rates']['0.01']:.3f} at 0.01, and up to {row['excess']:.3f} too often. "
         + (f"Expected: {row['limit']}." if row["limit"] else "Not expected.")
         for row in rows
         if row["verdict"] == "too small"

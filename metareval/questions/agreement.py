@@ -24,7 +24,7 @@ from metareval.stats.association import (
     undefined_reason,
 )
 from metareval.stats.cells import Statistic
-from metareval.stats.intervals import bounded_interval, percentile_interval
+from metareval.stats.intervals import interval_of_mean, percentile_interval
 from metareval.stats.levels import kruskal_wallis
 from metareval.stats.multiplicity import adjust
 from metareval.stats.pairs import Pairs
@@ -355,13 +355,7 @@ def _intervals(
     if not wanted:
         return low, high, share, np.nan, np.nan
     least, most = ((total + gaps * bound) / len(wanted) for bound in statistic.bounds)
-    mean = bounded_interval(least, most, gaps > 0, confidence=confidence)
-    mean_low, mean_high = float(mean.low), float(mean.high)
-    if bool((gaps > 0).all()):
-        # Where every draw leaves some pair open, the two ends still bound the mean.
-        mean_low = float(np.quantile(least, (1 - confidence) / 2))
-        mean_high = float(np.quantile(most, (1 + confidence) / 2))
-    return low, high, share, mean_low, mean_high
+    return low, high, share, *interval_of_mean(least, most, gaps > 0, confidence=confidence)
 
 
 def _pvalues(

@@ -21,7 +21,7 @@ from metareval.questions.published import published_mean_agreement
 from metareval.results import Result, plural
 from metareval.stats.association import association, combine
 from metareval.stats.cells import Statistic
-from metareval.stats.intervals import bounded_interval
+from metareval.stats.intervals import interval_of_mean
 from metareval.stats.ranks import centred_ranks
 from metareval.stats.resample import (
     Layout,
@@ -240,21 +240,21 @@ def compare_agreement(
         )
         ends.append(_bounds_of_mean(np.concatenate([m[:, both] for m in parts]), chosen))
     (low_a, high_a, open_a), (low_b, high_b, open_b) = ends
-    interval = bounded_interval(
+    low, high = interval_of_mean(
         low_a - high_b, high_a - low_b, open_a | open_b, confidence=confidence
     )
     means = [float(v[both].mean()) for v in values]
-    null, exact = _exchanged(designs, chosen, estimate, both, n_resamples, generator)
     difference = means[0] - means[1]
+    pvalue = _exchange_pvalue(difference, designs, chosen, estimate, both, n_resamples, generator)
     names = list(shared)
     return AgreementDifference(
         a=means[0],
         b=means[1],
         difference=difference,
-        low=float(interval.low),
-        high=float(interval.high),
-        pvalue=resampling_pvalue(difference, null, exact=exact) if len(null) else math.nan,
-        note="" if len(null) else "no_exchange",
+        low=low,
+        high=high,
+        pvalue=pvalue,
+        note="no_exchange" if math.isnan(pvalue) else "",
         pairs=tuple((names[i], names[j]) for i, j in np.argwhere(both)),
         **common,
     )
@@ -288,17 +288,18 @@ def _mean_of_pairs(matrices: FloatArray, both: NDArray[np.bool_]) -> FloatArray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _exchanged(
+def _exchange_pvalue(
+    observed: float,
     designs: list[Design],
     statistic: Statistic,
     estimate: str,
     both: NDArray[np.bool_],
     n_resamples: int,
     rng: np.random.Generator,
-) -> tuple[FloatArray, bool]:
-    """Differences in mean agreement when whole units trade places between the tables.
+) -> float:
+    """Two-sided p of a difference in mean agreement: whole units trade places between the tables.
 
-    None where no two units of different tables may. Also says whether every exchange was listed.
+    NaN where no two units of different tables may.
     """
     ranks = np.concatenate([_scaled_ranks(d, estimate) for d in designs])
     cut = len(designs[0].x)
@@ -307,7 +308,7 @@ def _exchanged(
     # Under the null hypothesis the blocks of both tables are one, and units meet row by row.
     layout = Layout(np.zeros(len(unit), dtype=np.intp), unit, _rows_in_order(designs))
     if not any(_of_both(units, cut) for units in layout.exchange_classes()):
-        return np.empty(0), True
+        return math.nan
     perms = Permutations(layout, n_resamples, rng, per_draw=ranks.size)
     cells = [d.cells(estimate, replicates=True) for d in designs]
     out = []
@@ -318,7 +319,7 @@ def _exchanged(
             for part, c in zip((tables[:, :cut], tables[:, cut:]), cells, strict=True)
         ]
         out.append(sides[0] - sides[1])
-    return np.concatenate(out), perms.exact
+    return resampling_pvalue(observed, np.concatenate(out), exact=perms.exact)
 
 
 def _of_both(units: Sequence[IntArray], cut: int) -> bool:

@@ -85,3 +85,23 @@ def bounded_interval(
     # Draws that differ by rounding only carry no information either.
     silent = (share == 1) | (most - least <= TOLERANCE)
     return Interval(np.where(silent, np.nan, low), np.where(silent, np.nan, high), share)
+
+
+def interval_of_mean(
+    least: FloatArray, most: FloatArray, undefined: NDArray[np.bool_], *, confidence: float
+) -> tuple[float, float]:
+    """Return the percentile interval of draws of a mean, parts of which may be undefined.
+
+    Parameters
+    ----------
+    least, most : ndarray, shape (b,)
+        Lowest and highest mean that each draw allows.
+    undefined : ndarray of bool, shape (b,)
+        Draws with an undefined part. Where all have one, the two ends still bound the mean.
+    confidence : float
+    """
+    if undefined.all():
+        tail = (1 - confidence) / 2
+        return float(np.quantile(least, tail)), float(np.quantile(most, 1 - tail))
+    found = bounded_interval(least, most, undefined, confidence=confidence)
+    return float(found.low), float(found.high)

@@ -582,6 +582,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "compare_agreement(TABLE, LEVELS, n_resamples=0)",
         "compare_agreement(TABLE, LEVELS, rng='0')",
         "compare_agreement(TABLE, [1, 2])",
+        "compare_agreement(TABLE, [1, 2], directions={'FA': 'lower'})",
         "compare_agreement(TABLE, LEVELS, item='method', n_resamples=50, rng=1)",
     ),
     "ceiling": (
@@ -596,6 +597,10 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "reliability(METRICS, np.column_stack([DISTANCE, DISTANCE, -FRAME['RA']]), "
         "n_resamples=50, rng=1)",
         "reliability(METRICS, np.column_stack([DISTANCE, -DISTANCE]), n_resamples=50, rng=1)",
+        "reliability(METRICS, np.column_stack([DISTANCE, FRAME['FA']]), n_resamples=50, rng=1)",
+        "reliability(METRICS, np.column_stack([DISTANCE, FRAME['FA'], "
+        "DISTANCE.where(DISTANCE > 1)]), n_resamples=50, rng=1)",
+        "reliability(REPEATS, statistic='pearson', estimate='mean', n_resamples=50, rng=1)",
         "reliability(METRICS, np.column_stack([DISTANCE, -DISTANCE + FRAME['RA']]), "
         "statistic='kendall', n_resamples=50, rng=1)",
         "reliability(METRICS, np.column_stack([DISTANCE, DISTANCE * 0]), n_resamples=50, rng=1)",

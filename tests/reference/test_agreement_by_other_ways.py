@@ -72,8 +72,12 @@ def ends(draws: Array, confidence: float, low: float = -1, high: float = 1) -> t
 
 
 def two_sided(observed: float, null: Array) -> float:
-    null = null[~np.isnan(null)]
-    return min(1.0, 2 * min((null >= observed - 1e-9).mean(), (null <= observed + 1e-9).mean()))
+    """Draws without a value count as extreme."""
+    open_ = np.isnan(null)
+    return min(
+        1.0,
+        2 * min((open_ | (side * (null - observed) >= -1e-9)).mean() for side in (1, -1)),
+    )
 
 
 @pytest.mark.parametrize("portions", [2**24, 3 * DRAWS, 1])
@@ -112,7 +116,7 @@ def test_mean_interval_where_no_draw_defines_all_pairs() -> None:
         found = mr.agreement(frame, n_resamples=2, rng=seed, **options)
         rng = np.random.default_rng(draw_seed(np.random.default_rng(seed)))
         rows = drawn(frame.to_numpy(), rng, 2)
-        taus = np.array([matrix(r)[np.triu_indices(3, 1)] for r in rows])
+        taus = np.array([off_diagonal(r) for r in rows])
         least, most = (np.where(np.isnan(taus), bound, taus).mean(axis=1) for bound in (-1, 1))
         if np.isnan(taus).any(axis=1).all():
             seen += 1
@@ -297,6 +301,10 @@ def test_the_best_set_is_corrected_over_comparisons_with_the_best(
         assert found.best == best
 
 
+def off_diagonal(values: Array) -> Array:
+    return matrix(values)[np.triu_indices(values.shape[1], 1)]
+
+
 def scaled(values: Array) -> Array:
     """Ranks of every column about their mean, over the number of rows."""
     n = len(values)
@@ -304,30 +312,56 @@ def scaled(values: Array) -> Array:
 
 
 def mean_tau(values: Array) -> float:
-    taus = matrix(values)[np.triu_indices(values.shape[1], 1)]
+    taus = off_diagonal(values)
     return float(np.nanmean(taus)) if (~np.isnan(taus)).any() else math.nan
 
 
-def test_difference_in_agreement_lists_who_could_be_in_which_table() -> None:
-    first, second = table(4, "abc", seed=1), table(3, "abc", seed=2)
+@pytest.mark.parametrize(("names", "decimals", "undefined"), [("abc", 1, False), ("ab", 0, True)])
+def test_difference_in_agreement_lists_who_could_be_in_which_table(
+    names: str, decimals: int, undefined: bool
+) -> None:
+    first, second = (table(n, names, n + 8, decimals) for n in (4, 3))
     found = mr.compare_agreement(first, second, confidence=0.8, n_resamples=DRAWS, rng=3)
-    a, b = (t.frame[list("abc")].to_numpy() for t in (first, second))
+    a, b = (t.frame[list(names)].to_numpy() for t in (first, second))
     ranks = np.concatenate([scaled(a), scaled(b)])
     null = []
     for chosen in itertools.combinations(range(7), 4):
         rest = [i for i in range(7) if i not in chosen]
         null.append(mean_tau(ranks[[*chosen]]) - mean_tau(ranks[rest]))
+    assert np.isnan(null).any() == undefined
+    assert 0 < found.pvalue < 1
     assert found.difference == pytest.approx(mean_tau(a) - mean_tau(b), abs=1e-12)
     assert found.pvalue == pytest.approx(two_sided(found.difference, np.array(null)), abs=1e-12)
 
     rng = np.random.default_rng(3)
     lows, highs = [], []
     for values in (a, b):
-        taus = np.array([matrix(r)[np.triu_indices(3, 1)] for r in drawn(values, rng)])
+        taus = np.array([off_diagonal(r) for r in drawn(values, rng)])
         lows.append(np.where(np.isnan(taus), -1, taus).mean(axis=1))
         highs.append(np.where(np.isnan(taus), 1, taus).mean(axis=1))
     assert found.low == pytest.approx(np.quantile(lows[0] - highs[1], 0.1), abs=1e-12)
     assert found.high == pytest.approx(np.quantile(highs[0] - lows[1], 0.9), abs=1e-12)
+
+
+def test_interval_of_a_difference_where_no_draw_defines_all_pairs() -> None:
+    """a and b vary in one model each; every draw that lacks it leaves pairs open."""
+    frame = pd.DataFrame({"a": [0.0, 0, 0, 0, 1], "b": [0.0, 1, 0, 0, 0], "c": [1.0, 2, 3, 4, 5]})
+    roles: dict[str, Any] = {"directions": dict.fromkeys("abc", "higher"), "item": list("vwxyz")}
+    seen = 0
+    for seed in range(10):
+        found = mr.compare_agreement(frame, frame, n_resamples=2, rng=seed, **roles)
+        rng = np.random.default_rng(seed)
+        sides = [np.array([off_diagonal(r) for r in drawn(frame.to_numpy(), rng, 2)])
+                 for _ in range(2)]  # fmt: skip
+        if all(np.isnan(taus).any(axis=1).all() for taus in sides):
+            seen += 1
+            least, most = (
+                [np.where(np.isnan(taus), bound, taus).mean(axis=1) for taus in sides]
+                for bound in (-1, 1)
+            )
+            assert found.low == pytest.approx(np.quantile(least[0] - most[1], 0.025))
+            assert found.high == pytest.approx(np.quantile(most[0] - least[1], 0.975))
+    assert seen
 
 
 def test_exchanged_models_take_their_replicates_along_whatever_these_are_called() -> None:
@@ -350,8 +384,7 @@ def test_exchanged_models_take_their_replicates_along_whatever_these_are_called(
 
     def agreement(side: list[Array]) -> float:
         values = np.stack(side)
-        cells = [matrix(values[:, run])[np.triu_indices(3, 1)] for run in (0, 1)]
-        taus = np.array(cells)
+        taus = np.array([off_diagonal(values[:, run]) for run in (0, 1)])
         count = (~np.isnan(taus)).sum(axis=0)
         pairs = np.nansum(taus, axis=0)[count > 0] / count[count > 0]
         return float(pairs.mean()) if len(pairs) else math.nan

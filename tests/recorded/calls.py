@@ -275,6 +275,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "UQS.fit(FEW, n_resamples=1, rng=0).score(MetricTable.from_frame(METRICS, "
         "directions={**DIRECTIONS, 'RA': 'lower'}, name='turned'))",
         "UQS.fit(FEW, n_resamples=1, rng=0).score(METRICS.assign(MIA=METRICS['MIA'] * 3))",
+        "UQS.fit(FEW, n_resamples=1, rng=0).score(METRICS.assign(RA=METRICS['RA'] * 2))",
         "UQS.fit(FEW, n_resamples=1, rng=0).score(FRAME.assign(MIA=FRAME['MIA'] * 3), "
         "block='dataset', item='method', replicate='seed')",
         "UQS.fit(FEW, protocol='published').score(FRAME.assign(MIA=FRAME['MIA'] * 3), "

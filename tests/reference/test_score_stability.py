@@ -185,3 +185,15 @@ def test_units_are_means_of_rows_and_items_means_of_units() -> None:
     assert uqs.values(data).loc["a"].tolist() == pytest.approx([0.6, 0.55])
     assert uqs.score(data)["a"] == pytest.approx(0.4 * 0.6 + 0.6 * 0.55)
     assert uqs.score(data, by="unit")["x", "b"] == pytest.approx(0.4 * 0.4 + 0.6 * 0.1)
+
+
+def test_a_metric_without_weight_leaves_no_gap_in_the_score() -> None:
+    """Where the other blocks teach nothing about a metric, its missing values cost no row."""
+    data = table()
+    frame = data.frame.drop(columns="AD").assign(MIA=0.5)
+    whole = mr.MetricTable.from_frame(frame, oracle="d", **ROLES)
+    frame.loc[3, "MIA"] = math.nan
+    gap = mr.MetricTable.from_frame(frame, oracle="d", **ROLES)
+    found, wanted = (mr.UQS.fit(t, n_resamples=20, rng=0).validation for t in (gap, whole))
+    pd.testing.assert_frame_equal(found, wanted)
+    assert wanted["rho"].notna().all()

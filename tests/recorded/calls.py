@@ -309,6 +309,11 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "n_resamples=50, rng=0)",
         "perturb(UQS.fit(METRICS[['RA', 'MIA']], 1 - METRICS['RA'], floor=0, n_resamples=1, "
         "rng=0), METRICS[:5], n_resamples=50, rng=0)",
+        # More metrics than volumes are computed for.
+        "perturb(UQS.fit(METRICS[['RA']].assign(**{f'm{i}': (METRICS['RA'] * 8 + i) % 3 / 3 "
+        "for i in range(9)}), DISTANCE, directions={f'm{i}': 'higher' for i in range(9)}, "
+        "n_resamples=1, rng=0), METRICS[['RA']].assign(**{f'm{i}': (METRICS['RA'] * 8 + i) % 3 / 3 "
+        "for i in range(9)})[:5], n_resamples=50, rng=0)",
         "perturb(UQS.fit(RELEASED, n_resamples=1, rng=0), RELEASED, n_resamples=50, rng=0)",
         "perturb(UQS.fit(TABLE, n_resamples=1, rng=0), MetricTable.from_frame("
         "FRAME[(FRAME['dataset'] == 'faces') | (FRAME['method'] != 'kl') | (FRAME['seed'] == 1)], "

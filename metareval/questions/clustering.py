@@ -368,11 +368,8 @@ def _opposition(
                 "opposing": float(interval.high) < 0,
             }
         )
-    names = ["cluster_a", "cluster_b"]
     return pd.DataFrame(
         records,
-        index=pd.MultiIndex.from_tuples(list(between), names=names)
-        if between
-        else pd.MultiIndex.from_arrays([[], []], names=names),
+        index=pd.MultiIndex.from_tuples(list(between), names=["cluster_a", "cluster_b"]),
         columns=["tau", "low", "high", "opposing"],
     )

@@ -200,16 +200,14 @@ def compare_metrics(
         record: dict[str, Any] = dict.fromkeys(COLUMNS, math.nan)
         keep = np.asarray(~np.isnan(columns[:, [a, b, k]]).any(axis=1))
         record["n_units"] = len(np.unique(design.layout.unit[keep]))
-        record["reason"] = "undefined_reliability" if np.isnan(rho[[a, b]]).any() else ""
-        if not record["reason"]:
-            if complete:
-                pair, pair_draws = matrix[np.ix_([a, b, k], [a, b, k])], draws[:, [a, b]]
-            else:
-                # All of a comparison rests on the rows that have both metrics and the oracle.
-                shared = np.where(keep[:, None], columns[:, [a, b, k]], np.nan)
-                pair = association(shared, cells, chosen, estimate)[0]
-                pair_draws = draws_of(shared)
-            record["reason"] = "undefined_reliability" if np.isnan(pair[:2, 2]).any() else ""
+        if complete:
+            pair, pair_draws = matrix[np.ix_([a, b, k], [a, b, k])], draws[:, [a, b]]
+        else:
+            # All of a comparison rests on the rows that have both metrics and the oracle.
+            shared = np.where(keep[:, None], columns[:, [a, b, k]], np.nan)
+            pair = association(shared, cells, chosen, estimate)[0]
+            pair_draws = draws_of(shared)
+        record["reason"] = "undefined_reliability" if np.isnan(pair[:2, 2]).any() else ""
         if not record["reason"]:
             interval = percentile_interval(
                 pair_draws[:, 0] - pair_draws[:, 1], confidence=1 - alpha, bounds=(-span, span)
@@ -237,9 +235,7 @@ def compare_metrics(
         columns=list(COLUMNS),
         index=pd.MultiIndex.from_tuples(
             [(data.metrics[a], data.metrics[b]) for a, b in pairs], names=["metric_a", "metric_b"]
-        )
-        if pairs
-        else pd.MultiIndex.from_arrays([[], []], names=["metric_a", "metric_b"]),
+        ),
     ).astype({"n_units": int, "reason": object})
     frame["adjusted"] = adjust(frame["pvalue"].to_numpy(dtype=np.float64), correction)
     best, best_set = _best(data.metrics, rho, frame, correction, alpha)
@@ -275,8 +271,7 @@ def _paired_pvalue(
         values[cell, 0] = centred_ranks(values[cell, 0])
         values[cell, 1] = centred_ranks(values[cell, 1])
     _, unit = np.unique(design.layout.unit[keep], return_inverse=True)
-    n_units = int(unit.max()) + 1 if len(unit) else 0
-    swaps = UnitSwaps(n_units, n_resamples, rng, per_draw=values.size)
+    swaps = UnitSwaps(int(unit.max()) + 1, n_resamples, rng, per_draw=values.size)
 
     x, z, y = values.T
     kendall = KendallSwaps(x, z, y, unit, rows, estimate) if statistic.name == "kendall" else None

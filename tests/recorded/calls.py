@@ -503,8 +503,10 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "rng=1)",
         "compare_metrics(REPEATS, n_resamples=50, rng=1)",
         "compare_metrics(FEW, rng=np.random.default_rng(3))",
-        "compare_metrics(FRAME, 'distance', metrics=['RA', 'MIA'], directions=DIRECTIONS, "
-        "block='dataset', item='method', replicate='seed', n_resamples=50, rng=1)",
+        "compare_metrics(FRAME, 'distance', directions=DIRECTIONS, block='dataset', "
+        "item='method', replicate='seed', n_resamples=50, rng=1)",
+        "compare_metrics(RELEASED, metrics=['RA', 'MIA'], unit='row', n_resamples=50, rng=1)",
+        "compare_metrics(FEW, n_resamples=20, rng=1).rho",
         "compare_metrics(METRICS, DISTANCE, directions=DIRECTIONS, block=FRAME['dataset'], "
         "item=FRAME['method'].tolist(), replicate=FRAME['seed'].to_numpy(), n_resamples=50, rng=1)",
         "compare_metrics(METRICS[['RA', 'AD']], DISTANCE.to_numpy(), n_resamples=50, rng=1)",

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+# Differences a million million million times smaller than the largest are none.
+FURTHEST = 1e18
+
 
 def positive_probability(d: FloatArray) -> FloatArray:
     """Return P(d . w > 0) for w uniform on the simplex.
@@ -139,8 +142,8 @@ def reversal(d: FloatArray, weights: FloatArray) -> Reversal:
     -----
     Inside the simplex the distance is ``|d . w| / norm(d - mean(d))``. Where that point has a
     negative weight, the nearest point of the simplex is ``project(w - t d)`` for the t at which
-    it meets the plane; d . project(w - t d) falls with t, so t is bracketed and then solved for
-    exactly on the weights that stay positive.
+    it meets the plane; d . project(w - t d) falls with t, so t is bracketed and then halved to the
+    last bit.
 
     Examples
     --------
@@ -165,36 +168,21 @@ def reversal(d: FloatArray, weights: FloatArray) -> Reversal:
     step = weights - lead / norm**2 * inside
     if (step >= 0).all():
         return Reversal(lead / norm, step, "reversed")
+    d = d / np.abs(d).max()
+
+    def moved(t: float) -> FloatArray:
+        return project_to_simplex(weights - t * d)
+
     low, high = 0.0, 1.0
-    while float(d @ project_to_simplex(weights - high * d)) > 0:
+    while d @ moved(high) > 0 and high < FURTHEST:
         low, high = high, high * 2
-        if high > 1e18:
-            break
-    for _ in range(200):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        if float(d @ project_to_simplex(weights - middle * d)) > 0:
+    while low < (middle := (low + high) / 2) < high:
+        if d @ moved(middle) > 0:
             low = middle
         else:
             high = middle
-    active = project_to_simplex(weights - high * d) > 0
-    found = _meet(d, weights, active)
-    if found is None:
-        found = project_to_simplex(weights - high * d)
+    found = moved(high)
     return Reversal(float(np.linalg.norm(found - weights)), found, "reversed")
-
-
-def _meet(d: FloatArray, weights: FloatArray, active: NDArray[np.bool_]) -> FloatArray | None:
-    """Nearest point with the other weights 0, on the plane d . w = 0 and sum 1."""
-    part = d[active]
-    plane = np.stack([part, np.ones(len(part))])
-    gap = np.array([0.0, 1.0]) - plane @ weights[active]
-    move, *_ = np.linalg.lstsq(plane, gap, rcond=None)
-    out = np.zeros(len(d))
-    out[active] = weights[active] + move
-    good = (out >= -1e-15).all() and abs(float(d @ out)) <= 1e-12 * float(np.abs(d).max())
-    return np.maximum(out, 0.0) if good else None
 
 
 def project_to_simplex(v: FloatArray) -> FloatArray:

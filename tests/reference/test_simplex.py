@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -11,6 +12,7 @@ import scipy.stats
 from scipy.optimize import minimize
 
 from metareval.stats.rank_distance import tau_with_reference, weighted_scores
+from metareval.stats.ranks import FloatArray
 from metareval.stats.simplex import (
     expected_tau,
     outranks,
@@ -133,6 +135,71 @@ def test_reversal_equals_a_numerical_optimiser(k: int) -> None:
         # SLSQP stops at about the square root of machine precision.
         assert found.distance == pytest.approx(best, abs=1e-6)
     assert "reversed" in seen
+
+
+def nearest_by_faces(d: FloatArray, weights: FloatArray) -> float:
+    """The distance to the nearest weights that tie, by solving on every face of the simplex."""
+    best, d = math.inf, d / np.abs(d).max()
+    for mask in itertools.product([False, True], repeat=len(d)):
+        face = np.array(mask)
+        plane = np.stack([d[face], np.ones(face.sum())])
+        gap = np.array([0.0, 1.0]) - plane @ weights[face]
+        point = np.zeros(len(d))
+        point[face] = weights[face] + np.linalg.pinv(plane) @ gap
+        if (point >= -1e-12).all() and abs(d @ point) < 1e-9 and abs(point.sum() - 1) < 1e-9:
+            best = min(best, float(np.linalg.norm(point - weights)))
+    return best
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 5, 6])
+def test_reversal_is_the_nearest_on_any_face(k: int) -> None:
+    rng = np.random.default_rng(k)
+    edges = 0
+    for _ in range(60):
+        d = rng.normal(size=k) * 10.0 ** rng.integers(-9, 9)
+        weights = rng.dirichlet(np.full(k, 0.3))
+        found = reversal(d, weights)
+        if found.status == "dominates":
+            continue
+        assert found.status == "reversed"
+        assert found.distance == pytest.approx(nearest_by_faces(d, weights), rel=1e-9, abs=1e-12)
+        # Halved to the last bit, the point lies on the plane to rounding.
+        assert abs(d @ found.weights) <= 1e-13 * np.abs(d).max()
+        edges += (found.weights == 0).any()
+    assert edges > 0 or k == 2
+
+
+@pytest.mark.parametrize(
+    ("d", "weights", "status"),
+    [
+        ([0.0, 0.0], [0.5, 0.5], "tied"),
+        ([1.0, -1.0], [0.5, 0.5], "tied"),
+        ([1.0, -1.0, 0.0], [0.0, 0.0, 1.0], "tied"),
+        # One leads on a metric that has no weight; here they tie all the same.
+        ([1.0, 0.0], [0.0, 1.0], "tied"),
+        ([-1.0, 0.0], [0.0, 1.0], "tied"),
+        ([1.0, 0.0], [0.5, 0.5], "dominates"),
+        ([-1.0, -2.0], [0.5, 0.5], "dominates"),
+        ([1.0, -1.0], [0.6, 0.4], "reversed"),
+    ],
+)
+def test_what_a_reversal_is(d: list[float], weights: list[float], status: str) -> None:
+    found = reversal(np.array(d), np.array(weights))
+    assert found.status == status
+    if status == "tied":
+        assert found.distance == 0.0
+        assert found.weights.tolist() == weights
+    if status == "dominates":
+        assert found.distance == math.inf
+        assert np.isnan(found.weights).all()
+        assert found.weights.dtype == np.float64
+
+
+def test_a_hair_of_a_disadvantage_is_still_reversed() -> None:
+    found = reversal(np.array([1.0, -1e-15]), np.array([0.5, 0.5]))
+    assert found.status == "reversed"
+    # All weight on the second metric: the corner, half the way along the edge from the middle.
+    assert found.distance == pytest.approx(math.sqrt(0.5), rel=1e-12)
 
 
 def test_reversal_inside_the_simplex_is_the_closed_form() -> None:

@@ -129,7 +129,8 @@ class AgreementResult(Result):
         }
         index = pd.MultiIndex.from_tuples(pairs, names=["metric_a", "metric_b"])
         data = {c: [frame.loc[a, b] for a, b in pairs] for c, frame in columns.items()}
-        return pd.DataFrame(data, index=index)
+        kinds = {c: frame.dtypes.iloc[0] for c, frame in columns.items()}
+        return pd.DataFrame(data, index=index).astype(kinds)
 
     def headline(self) -> str:
         """Return one line that says what was computed and how."""

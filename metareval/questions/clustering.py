@@ -252,13 +252,13 @@ def _leaves(tree: FloatArray, m: int) -> list[int]:
 
 
 def _labels(tree: FloatArray, m: int, n_clusters: int) -> IntArray:
-    """Cut a tree into clusters, numbered by the first metric of each."""
+    """Cut a tree into clusters, numbered from 1 in any order."""
     groups: dict[int, list[int]] = {i: [i] for i in range(m)}
     for step in range(m - n_clusters):
         left, right = int(tree[step, 0]), int(tree[step, 1])
         groups[m + step] = groups.pop(left) + groups.pop(right)
     out = np.empty(m, dtype=np.intp)
-    for number, members in enumerate(sorted(groups.values(), key=min), start=1):
+    for number, members in enumerate(groups.values(), start=1):
         out[members] = number
     return out
 
@@ -372,4 +372,4 @@ def _opposition(
         records,
         index=pd.MultiIndex.from_tuples(list(between), names=["cluster_a", "cluster_b"]),
         columns=["tau", "low", "high", "opposing"],
-    )
+    ).astype({"tau": float, "low": float, "high": float, "opposing": bool})

@@ -236,7 +236,7 @@ def compare_metrics(
         index=pd.MultiIndex.from_tuples(
             [(data.metrics[a], data.metrics[b]) for a, b in pairs], names=["metric_a", "metric_b"]
         ),
-    ).astype({"n_units": int, "reason": object})
+    ).astype({**dict.fromkeys(COLUMNS, float), "n_units": int, "reason": object})
     frame["adjusted"] = adjust(frame["pvalue"].to_numpy(dtype=np.float64), correction)
     best, best_set = _best(data.metrics, rho, frame, correction, alpha)
     return ComparisonResult(

@@ -15,6 +15,7 @@ import pytest
 import metareval as mr
 from metareval.errors import ArgumentError, MetarevalError, TableError
 from metareval.progress import show_progress
+from metareval.results import Result
 
 FEW = {"n_resamples": 50, "rng": 0}
 
@@ -146,6 +147,20 @@ def test_undefined_agreement_is_said_in_words() -> None:
     assert both.endswith("no pair of FA, RA is defined in both tables")
     for result in (mr.agreement(flat, **FEW), mr.cluster_metrics(flat, n_clusters=1, **FEW)):
         assert "nan" not in repr(result)
+
+
+def test_frames_without_rows_have_the_types_of_others(released: mr.MetricTable) -> None:
+    one = released.select(metrics=["RA"])
+    assert_same_types(mr.agreement(one, **FEW), mr.agreement(released, **FEW))
+    assert_same_types(mr.compare_metrics(one, **FEW), mr.compare_metrics(released, **FEW))
+    none, some = (mr.cluster_metrics(released, n_clusters=n, **FEW).opposition for n in (1, 2))
+    assert len(none) == 0 < len(some)
+    assert none.dtypes.to_dict() == some.dtypes.to_dict()
+
+
+def assert_same_types(empty: Result, full: Result) -> None:
+    assert len(empty.to_frame()) == 0 < len(full.to_frame())
+    assert empty.to_frame().dtypes.to_dict() == full.to_frame().dtypes.to_dict()
 
 
 def test_one_row_and_two_rows() -> None:

@@ -178,6 +178,11 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "UQS.fit(FRAME, 'distance', metrics=['RA', 'AD', 'MIA'], directions={'AD': 'higher'}, "
         "transforms={'AD': 'saturation'}, block='dataset', item='method', replicate='seed', "
         "n_resamples=50, rng=0)",
+        "UQS.fit(FRAME, 'distance', block='dataset', item='method', replicate='seed', "
+        "n_resamples=50, rng=0)",
+        "UQS.fit(TABLE, rng=0)",
+        "UQS.fit(METRICS.assign(AD=[np.inf] + [1.0] * 15), DISTANCE, statistic='pearson', "
+        "n_resamples=50, rng=0)",
         "UQS.fit(METRICS, DISTANCE, block=FRAME['dataset'], n_resamples=50, rng=0)",
         "UQS.fit(METRICS, DISTANCE, item=FRAME['method'], n_resamples=50, rng=0)",
         "UQS.fit(METRICS, DISTANCE, block=FRAME['seed'], item=FRAME['method'], "
@@ -222,6 +227,12 @@ CALLS: Mapping[str, tuple[str, ...]] = {
                 "block='dataset', item='method', replicate='seed'",
                 "block='seed', item='method'",
             )
+        ),
+        "UQS.fit(TABLE, metrics=['MIA', 'RA'], n_resamples=1, rng=0).values(TABLE)",
+        *(
+            f"UQS.fit(TABLE, n_resamples=1, rng=0).{method}(FRAME, by='row', block='dataset', "
+            "item='method', replicate='seed')"
+            for method in ("score", "rank", "values")
         ),
         "UQS.fit(FEW, n_resamples=1, rng=0).score(METRICS[:3])",
         "UQS.fit(FEW, n_resamples=1, rng=0).score(FRAME[:3], by='unit')",

@@ -83,3 +83,23 @@ def test_an_untested_score_has_an_empty_validation_with_its_columns() -> None:
     assert untested.validation.empty
     assert list(untested.validation.columns) == list(one_block.validation.columns)
     assert untested.validation.index.name == one_block.validation.index.name == "candidate"
+
+
+def test_a_reliability_at_the_floor_is_not_clipped() -> None:
+    # Ranks 1 to 4 against 2, 4, 1, 3: correlation 0.
+    df = pd.DataFrame({"RA": [0.1, 0.2, 0.3, 0.4], "MIA": [0.3, 0.1, 0.4, 0.2]})
+    df["FA"] = df["MIA"]
+    uqs = mr.UQS.fit(df, [3.0, 1.0, 4.0, 2.0], floor=0, directions={"FA": "higher"}, **FEW)
+    assert uqs.rho.tolist() == pytest.approx([0, 1, -1])
+    assert uqs.rho["RA"] == 0
+    assert uqs.clipped == ("FA",)
+
+
+def test_a_missing_value_without_weight_leaves_the_score() -> None:
+    df = frame().assign(FA=0.5)
+    uqs = mr.UQS.fit(df, "d", **ROLES, **FEW)
+    assert uqs.weights.to_dict() == {"RA": 1, "FA": 0}
+    df.loc[0, "FA"] = float("nan")
+    assert uqs.score(df, by="row").tolist() == pytest.approx(df["RA"].tolist())
+    df.loc[0, "RA"] = float("nan")
+    assert uqs.score(df, by="row").isna().tolist() == [True] + [False] * 11

@@ -40,6 +40,13 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "plan(n_units=True)",
         "plan(n_units=0)",
         "plan(TABLE, n_units=12, rng=0)",
+        "plan(TABLE, tests=2, n_resamples=100, rng=0)",
+        "plan(METRICS, block=['a'] * 4 + ['b'] * 12, n_resamples=100, rng=0)",
+        "plan(METRICS[['RA']].add_prefix('my '), directions={'my RA': 'higher'})",
+        "plan(n_units=3, n_blocks=2)",
+        "plan(n_units=4, n_blocks=2, n_resamples=100, rng=0)",
+        "plan(rho=0.3, n_blocks=2, n_units=101, n_resamples=100, rng=0)",
+        "plan(between=False)",
         "plan(statistic='tau')",
     ),
     "options": (

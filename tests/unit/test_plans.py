@@ -28,3 +28,13 @@ def test_tiny_levels_ask_for_more_models_and_not_for_endless_ones() -> None:
     assert found.models_needed == math.ceil(wanted)
     assert 0 < found.smallest_detectable < rho
     assert 0 < found.smallest_difference < 1
+
+
+@pytest.mark.parametrize("n_blocks", [2, 3, 4, 5, 7])
+def test_large_blocks_cost_a_model_each(n_blocks: int) -> None:
+    """Of blocks of one size, the fewest models that leave as many as one block needs."""
+    one = mr.plan(rho=0.1).models_needed
+    found = mr.plan(rho=0.1, n_blocks=n_blocks, n_resamples=50, rng=0).models_needed
+    assert found % n_blocks == 0
+    assert found - (n_blocks - 1) >= one
+    assert found - n_blocks - (n_blocks - 1) < one

@@ -272,7 +272,7 @@ def agreement(
 
 def _reasons(x: FloatArray, cells: Sequence[IntArray], statistic: Statistic) -> NDArray[np.object_]:
     k = x.shape[1]
-    out = np.full((k, k), "", dtype=object)
+    out = np.empty((k, k), dtype=object)
     for a in range(k):
         for b in range(k):
             out[a, b] = undefined_reason(x[:, a], x[:, b], cells, finite=statistic.needs_finite)

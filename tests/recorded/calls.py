@@ -410,6 +410,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "agreement(TABLE, metrics=['RA', 'AD'], directions={'AD': 'higher'}, "
         "n_resamples=50, rng=1)",
         "agreement(FEW, rng=np.random.default_rng(3))",
+        "agreement(FEW, n_resamples=20, rng=1).estimate",
+        "agreement(FEW, n_resamples=20, rng=1).reason",
         "agreement(FRAME, metrics=['RA', 'MIA'], directions=DIRECTIONS, block='dataset', "
         "item='method', replicate='seed', n_resamples=50, rng=1)",
         "agreement(METRICS, directions=DIRECTIONS, block=FRAME['dataset'], "

@@ -1,12 +1,13 @@
 """Change the statistics one place at a time and see whether a test notices.
 
     pip install -e '.[mutation]'
-    python benchmarks/validation/mutate.py [--only PATTERN ...] [--again] [--minutes 60]
+    python benchmarks/validation/mutate.py [--sample 1000] [--only PATTERN ...] [--again]
 
 mutmut works on a copy of the project in ``--work`` (by default build/mutation), where a later call
-goes on. Writes mutation.json beside this file, and the page again. Hours for all of it; a pattern
-names modules or functions, as in ``metareval.stats.swaps*``. ``--again`` tries once more what has
-survived, ``--list`` prints it.
+goes on. Writes mutation.json beside this file, and the page again. All of it takes many hours:
+``--sample`` tries so many of each package, drawn at random. A pattern names modules or functions,
+as in ``metareval.stats.swaps*``. ``--again`` tries once more what has survived, ``--list`` prints
+it. Another selection of tests starts anew.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import importlib.metadata
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -125,6 +127,16 @@ def survivors(found: dict[str, dict[str, int | None]]) -> list[str]:
     ]
 
 
+def sample(found: dict[str, dict[str, int | None]], size: int, seed: int) -> list[str]:
+    """Draw the names of so many mutants of each package."""
+    rng = random.Random(seed)
+    out = []
+    for package in sorted({module.partition("/")[0] for module in found}):
+        names = [n for module in found if module.startswith(f"{package}/") for n in found[module]]
+        out += rng.sample(names, min(size, len(names)))
+    return out
+
+
 def summary(found: dict[str, dict[str, int | None]]) -> list[dict[str, Any]]:
     """Count the mutants of every module."""
     rows = []
@@ -165,23 +177,31 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--children", type=int, default=1)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "mutation")
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--list", action="store_true")
     chosen = parser.parse_args(arguments)
     if chosen.list:
         show(chosen.work, results(chosen.work))
         return 0
+    origin = run.origin((*COPIED, "benchmarks/validation/mutate.py"))
     copy(chosen.work)
     if chosen.again:
         chosen.only += survivors(results(chosen.work))
+    if chosen.sample:
+        # Names are known once mutmut has made the mutants; one is tried for that.
+        mutate(chosen.work, ["metareval.stats.levels.x_kruskal*_1"], 1, chosen.minutes)
+        chosen.only += sample(results(chosen.work), chosen.sample, chosen.seed)
     mutate(chosen.work, chosen.only, chosen.children, chosen.minutes)
     rows = summary(results(chosen.work))
-    origin = run.origin((*COPIED, "benchmarks/validation/mutate.py"))
     written = {
-        "command": "python benchmarks/validation/mutate.py",
+        "command": "python benchmarks/validation/mutate.py"
+        + (f" --sample {chosen.sample}" if chosen.sample else ""),
         "commit": origin["commit"],
         "changed": origin["changed"],
         "mutmut": importlib.metadata.version("mutmut"),
+        "sample": chosen.sample,
         "modules": rows,
     }
     run.write(HERE / "mutation.json", json.dumps(written, indent=1) + "\n")

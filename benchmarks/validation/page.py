@@ -151,6 +151,29 @@ def ceiling_table(rows: Sequence[Row]) -> str:
     )  # fmt: skip
 
 
+def score(modules: Sequence[Row], package: str) -> str:
+    """Say how many mutants of a package were killed, with a 95 % interval where not all are tried.
+
+    Wilson's interval, narrowed by the share that is left to be tried.
+    """
+    rows = [row for row in modules if row["module"].startswith(f"{package}/")]
+    made, tried, killed = (sum(r[key] for r in rows) for key in ("mutants", "tried", "killed"))
+    if not tried:
+        return f"`{package}`: none tried."
+    share = killed / tried
+    text = f"`{package}`: {killed:,} of {tried:,} killed, {share:.1%}"
+    if tried == made:
+        return f"{text}."
+    n = tried * (made - 1) / (made - tried)
+    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * (share * (1 - share) / n + Z**2 / (4 * n**2)) ** 0.5
+    return f"{text} [{centre - half:.1%}, {centre + half:.1%}]."
+
+
+# The normal quantile of a 95 % interval.
+Z = 1.959964
+
+
 def mutation_part(folder: Path) -> str:
     """Return the part on mutations, from the score at hand and the notes on survivors."""
     path = folder / "mutation.json"
@@ -172,11 +195,13 @@ def mutation_part(folder: Path) -> str:
         ),
         texts=1,
     )
-    tried, killed = (sum(r[key] for r in found["modules"]) for key in ("tried", "killed"))
+    tried = sum(r["tried"] for r in found["modules"])
     made = sum(r["mutants"] for r in found["modules"])
+    drawn = f", {found['sample']:,} of each package drawn at random" if found["sample"] else ""
+    scores = " ".join(score(found["modules"], name) for name in ("stats", "questions"))
     return (
         f"{made_by(found)}: mutmut {found['mutmut']}, "
-        f"{tried:,} of {made:,} mutants tried, {killed:,} killed ({killed / max(tried, 1):.1%}). "
+        f"{tried:,} of {made:,} mutants tried{drawn}. {scores} "
         "A mutant counts as killed when a test fails or runs out of time.\n\n"
         f"{table}\n\n{(folder / 'survivors.md').read_text(encoding='utf-8').strip()}"
     )

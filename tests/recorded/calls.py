@@ -205,6 +205,10 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "weights='cross_fitted', block=FRAME['dataset'], n_resamples=50, rng=0)",
         "UQS.fit(RELEASED, n_resamples=50, rng=0)",
         "UQS.fit(RELEASED, weights='cross_fitted', n_resamples=50, rng=0)",
+        # What spoils one metric mends the other.
+        "UQS.fit(pd.DataFrame({'RA': 0.8 - DISTANCE / 8 + FRAME['FA'] / 4, "
+        "'MIA': 0.2 + DISTANCE / 8 + FRAME['FA'] / 4}), DISTANCE, block=FRAME['seed'], "
+        "n_resamples=50, rng=0)",
         "UQS.fit(TABLE, n_resamples=50, rng=0).beats_best_part",
         "UQS.fit(FEW, n_resamples=50, rng=0).beats_best_part",
         "UQS.fit(TABLE, protocol='published').beats_best_part",

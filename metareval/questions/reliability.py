@@ -153,14 +153,7 @@ class ReliabilityResult(Result):
 
 def reliability_frame(metrics: Sequence[str], records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Lay records out as the documented frame; what a record lacks is undefined."""
-    blank: dict[str, Any] = {
-        **dict.fromkeys(COLUMNS, math.nan),
-        "n_rows": 0,
-        "n_units": 0,
-        "n_blocks": 0,
-        "reason": "",
-        "note": "",
-    }
+    blank: dict[str, Any] = {**dict.fromkeys(COLUMNS, math.nan), "n_blocks": 0, "note": ""}
     rows = [{**blank, **record} for record in records]
     frame = pd.DataFrame(rows, index=pd.Index(metrics, name="metric"), columns=list(COLUMNS))
     kinds = {"n_rows": int, "n_units": int, "n_blocks": int, "reason": object, "note": object}

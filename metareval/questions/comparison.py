@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -197,9 +196,8 @@ def compare_metrics(
     exact = True
     span = chosen.bounds[1] - chosen.bounds[0]
     for a, b in track(pairs, total=len(pairs), label="paired permutations"):
-        record: dict[str, Any] = dict.fromkeys(COLUMNS, math.nan)
         keep = np.asarray(~np.isnan(columns[:, [a, b, k]]).any(axis=1))
-        record["n_units"] = len(np.unique(design.layout.unit[keep]))
+        record: dict[str, Any] = {"n_units": len(np.unique(design.layout.unit[keep]))}
         if complete:
             pair, pair_draws = matrix[np.ix_([a, b, k], [a, b, k])], draws[:, [a, b]]
         else:
@@ -237,7 +235,7 @@ def compare_metrics(
             [(data.metrics[a], data.metrics[b]) for a, b in pairs], names=["metric_a", "metric_b"]
         ),
     ).astype({**dict.fromkeys(COLUMNS, float), "n_units": int, "reason": object})
-    frame["adjusted"] = adjust(frame["pvalue"].to_numpy(dtype=np.float64), correction)
+    frame["adjusted"] = adjust(frame["pvalue"].to_numpy(), correction)
     best, best_set = _best(data.metrics, rho, frame, correction, alpha)
     return ComparisonResult(
         frame=frame,

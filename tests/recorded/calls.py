@@ -427,6 +427,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "agreement(GAPS, statistic='acc_eq_calibrated', n_resamples=50, rng=1)",
         "agreement(LEVELS, estimate='pooled', n_resamples=50, rng=1)",
         "agreement(LEVELS, n_resamples=50, rng=1)",
+        "agreement(LEVELS.frame[['RA', 'MIA', 'dataset']], estimate='pooled', block='dataset', "
+        "n_resamples=50, rng=1)",
         "agreement(APART, n_resamples=50, rng=1)",
         "agreement(APART, statistic='acc_eq_calibrated', metrics=['RA', 'MIA'], n_resamples=50, "
         "rng=1)",

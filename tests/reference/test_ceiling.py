@@ -77,6 +77,16 @@ def test_agreement_and_interval_by_brute_force(statistic: str) -> None:
     assert found.ceiling_interval == pytest.approx(tuple(ends), abs=1e-9)
 
 
+def test_without_draws_there_is_no_interval() -> None:
+    values = -example()[1].to_numpy()
+    chosen = get_statistic("pearson")
+    found = oracle_ceiling(values, [np.arange(len(values))], chosen, "pooled")
+    assert found.agreement == pytest.approx(by_hand(values, "pearson"))
+    assert found.value == pytest.approx(float(correlation_ceiling(found.agreement, 3, chosen)))
+    assert found.reason == ""
+    assert np.isnan([*found.agreement_interval, *found.interval]).all()
+
+
 def test_estimates_compare_within_blocks() -> None:
     frames = [example(seed=s) for s in (1, 2)]
     frame = pd.concat([f for f, _ in frames], ignore_index=True)

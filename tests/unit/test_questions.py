@@ -186,6 +186,30 @@ def test_missing_values_are_marked_and_counted() -> None:
     assert found.estimate.loc["FA", "MIA"] == pytest.approx(-1 / 3)
 
 
+def test_a_pair_without_exchanges_leaves_the_others_their_p() -> None:
+    """Of the rows that a and c share, no two are of one block."""
+    frame = pd.DataFrame(
+        {"a": [1.0, math.nan, math.nan, 2.0, math.nan, math.nan], "b": [1.0, 2, 3, 4, 5, 6],
+         "c": [1.0, 2, 3, 6, 5, 4], "block": list("xxxyyy")}
+    )  # fmt: skip
+    found = mr.agreement(
+        frame, estimate="pooled", directions=dict.fromkeys("abc", "higher"), block="block", **FEW
+    )
+    assert found.estimate.loc["a", "c"] == 1
+    assert math.isnan(found.pvalue.loc["a", "c"])
+    assert found.note.loc["a", "c"] == "no_exchange"
+    assert found.pvalue.loc["b", "c"] == 1
+    assert found.note.loc["b", "c"] == ""
+
+
+def test_undefined_numbers_are_not_a_number(
+    released: mr.MetricTable, unimodal: mr.MetricTable
+) -> None:
+    found = mr.compare_agreement(released, unimodal, protocol="published")
+    for value in (found.low, found.high, found.pvalue, found.confidence):
+        assert math.isnan(value)
+
+
 def test_pearson_says_that_it_needs_finite_values() -> None:
     df = small(FA=[0.1, 0.2, 0.3, 0.4], AD=[1.0, math.inf, 2.0, 3.0])
     found = mr.agreement(df, statistic="pearson", **FEW)

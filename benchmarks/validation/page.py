@@ -197,7 +197,7 @@ def mutation_part(folder: Path) -> str:
     )
     tried = sum(r["tried"] for r in found["modules"])
     made = sum(r["mutants"] for r in found["modules"])
-    drawn = f", {found['sample']:,} of each package drawn at random" if found["sample"] else ""
+    drawn = f", {found['sample']:,} of each package drawn at random" if found.get("sample") else ""
     scores = " ".join(score(found["modules"], name) for name in ("stats", "questions"))
     return (
         f"{made_by(found)}: mutmut {found['mutmut']}, "

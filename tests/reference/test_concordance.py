@@ -10,6 +10,7 @@ import scipy.stats
 
 from metareval.stats.concordance import inversions, kendall_sums
 from metareval.stats.pairs import signs
+from metareval.stats.statistics import get_statistic
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 31, 32, 33, 64, 150, 1000, 5000])
@@ -49,3 +50,32 @@ def test_large_tables_equal_scipy(levels: int) -> None:
 
 def test_no_columns() -> None:
     assert kendall_sums(np.empty((5, 0))).shape == (0, 0)
+
+
+@pytest.mark.parametrize("levels", [250, 256, 257, 300])
+@pytest.mark.parametrize("name", ["kendall", "acc_eq"])
+def test_permuted_columns_of_many_levels_equal_all_pairs(name: str, levels: int) -> None:
+    """Codes of levels are kept in few bytes; above 256 they need two."""
+    rng = np.random.default_rng(levels)
+    x = np.column_stack([rng.integers(0, 40, 400), rng.permutation(400)]).astype(float)
+    y = np.concatenate([np.arange(levels), rng.integers(0, levels, 400 - levels)]).astype(float)
+    perms = np.stack([rng.permutation(400) for _ in range(3)])
+    found = get_statistic(name).permuted(x, y, perms, [np.arange(400)])
+    i, j = np.triu_indices(400, 1)
+    for draw, perm in enumerate(perms):
+        signs = np.sign(y[perm][i] - y[perm][j])
+        for a in range(2):
+            mine = np.sign(x[i, a] - x[j, a])
+            expected = (mine * signs).sum() if name == "kendall" else (mine == signs).sum()
+            assert found[draw, a] == expected
+
+
+@pytest.mark.parametrize("n", [2**16, 2**16 + 1, 2**16 + 5])
+def test_permuted_columns_of_more_levels_than_16_bits_hold(n: int) -> None:
+    rng = np.random.default_rng(n)
+    x, y, perm = rng.standard_normal(n), np.arange(n, dtype=float), rng.permutation(n)
+    found = get_statistic("kendall").permuted(x[:, None], y, perm[None], [np.arange(n)])
+    pairs = n * (n - 1) // 2
+    assert found[0, 0] / pairs == pytest.approx(
+        scipy.stats.kendalltau(x, y[perm]).statistic, abs=1e-13
+    )

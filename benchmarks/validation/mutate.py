@@ -128,13 +128,14 @@ def survivors(found: dict[str, dict[str, int | None]]) -> list[str]:
 
 
 def sample(found: dict[str, dict[str, int | None]], size: int, seed: int) -> list[str]:
-    """Draw the names of so many mutants of each package."""
+    """Draw so many mutants of each package; return the names of those not tried yet."""
     rng = random.Random(seed)
     out = []
     for package in sorted({module.partition("/")[0] for module in found}):
         names = [n for module in found if module.startswith(f"{package}/") for n in found[module]]
         out += rng.sample(names, min(size, len(names)))
-    return out
+    tried = {n for codes in found.values() for n, code in codes.items() if code is not None}
+    return [name for name in out if name not in tried]
 
 
 def summary(found: dict[str, dict[str, int | None]]) -> list[dict[str, Any]]:
@@ -190,8 +191,9 @@ def main(arguments: list[str]) -> int:
     if chosen.again:
         chosen.only += survivors(results(chosen.work))
     if chosen.sample:
-        # Names are known once mutmut has made the mutants; one is tried for that.
-        mutate(chosen.work, ["metareval.stats.levels.x_kruskal*_1"], 1, chosen.minutes)
+        if not results(chosen.work):
+            # Names are known once mutmut has made the mutants; one is tried for that.
+            mutate(chosen.work, ["metareval.stats.levels.x_kruskal*_1"], 1, chosen.minutes)
         chosen.only += sample(results(chosen.work), chosen.sample, chosen.seed)
     mutate(chosen.work, chosen.only, chosen.children, chosen.minutes)
     rows = summary(results(chosen.work))

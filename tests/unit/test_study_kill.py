@@ -23,6 +23,8 @@ ROUNDS = 4
 
 def _start(path: Path, out: Path) -> subprocess.Popen[bytes]:
     code = f"from metareval_backends.study import run_study; run_study({str(path)!r}, {str(out)!r})"
+    # A shell's background job ignores the signal, and so would its children.
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {code}"
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
 
 

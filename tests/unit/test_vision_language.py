@@ -48,7 +48,7 @@ def trained() -> dict[str, LoadedModel]:
     models = {"llava": tiny_llava(texts), "blip2": tiny_blip2(texts)}
     for name, backend in (("llava", llava), ("blip2", blip2)):
         rng = np.random.default_rng(0)
-        train(backend, models[name], samples, Schedule(80, 2e-3, 6), rng=rng)
+        train(backend, models[name], samples, Schedule(140, 2e-3, 6), rng=rng)
     return models
 
 

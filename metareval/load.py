@@ -27,7 +27,7 @@ from metareval.errors import (
     TableError,
     unknown_name,
 )
-from metareval.results import printable, shorten
+from metareval.results import plural, printable, shorten
 from metareval.saved import (
     MOST_BYTES,
     MOST_CELLS,
@@ -452,7 +452,7 @@ def _read_csv(path: Path, delimiter: str = ",") -> _Content:
             _check_header(header, path, line)
         elif len(record) != len(header):
             raise LoadError(
-                f"{shown(path)}: line {line} has {_count(len(record), 'field')}, but the header "
+                f"{shown(path)}: line {line} has {plural(len(record), 'field')}, but the header "
                 f"has {len(header)}. Put texts that hold {delimiter!r} in double quotes, and give "
                 f"every row a field for each column.{_separator_hint(header, delimiter)}"
             )
@@ -813,10 +813,6 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 _READERS: dict[str, Callable[[Path], _Content | SavedTable]] = {

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -36,9 +37,9 @@ def fuzz(target: str, seconds: int) -> dict[str, Any]:
     """Fuzz one target in a process of its own."""
     FAILURES.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.fuzz.run", target, "--seconds", str(seconds)]
-    path = f"{ROOT}:{ROOT / 'backends'}:{ROOT / 'benchmarks'}"
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "backends", ROOT / "benchmarks")))
     done = subprocess.run(
-        command, cwd=FAILURES, env={**run.os.environ, "PYTHONPATH": path},
+        command, cwd=FAILURES, env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
     )  # fmt: skip
     said = dict(_STATISTIC.findall(done.stdout))
@@ -74,12 +75,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--only", nargs="*", choices=[*TARGETS], default=[])
     chosen = parser.parse_args(arguments)
-    found = []
+    found, origin = [], run.origin(SOURCES)
     for target in chosen.only or TARGETS:
         found.append(fuzz(target, chosen.seconds))
         print(json.dumps(found[-1]), flush=True)
     if not chosen.only:
-        origin = run.origin(SOURCES)
         written = {
             "command": "python benchmarks/validation/fuzz.py",
             **{key: origin[key] for key in ("commit", "changed")},

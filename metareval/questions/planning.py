@@ -14,7 +14,7 @@ import pandas as pd
 from metareval.coerce import as_table
 from metareval.design import build_design
 from metareval.errors import ArgumentError
-from metareval.results import Result
+from metareval.results import Result, plural
 from metareval.stats import power as planner
 from metareval.stats.resample import Layout, Rng, check_fraction, check_resamples, resolve_rng
 from metareval.stats.simulated_power import BlockPower
@@ -98,7 +98,7 @@ class Plan(Result):
         """Return one line that says what was asked."""
         return (
             f"Plan ({self.statistic}, power {self.power:g}, alpha {self.alpha:g} over "
-            f"{self.tests} test{'s' * (self.tests > 1)})"
+            f"{plural(self.tests, 'test')})"
         )
 
 

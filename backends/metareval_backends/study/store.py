@@ -83,7 +83,7 @@ class Store:
                 )
         return found
 
-    def weight_distance(self, cell: Cell, *names: str) -> float:
+    def weight_distance(self, cell: Cell, record: Record, *names: str) -> float:
         """Return a distance that the record of a cell holds, by the names that lead to it.
 
         Raises
@@ -91,7 +91,7 @@ class Store:
         LoadError
             There is none.
         """
-        found: Any = self.record(cell).get("weight_distances")
+        found: Any = record.get("weight_distances")
         for name in names:
             found = found.get(name) if isinstance(found, Mapping) else None
         if found is None or isinstance(found, Mapping):

@@ -23,7 +23,7 @@ from metareval.results import TEXT_WIDTH, Result, frame_text, printable, shorten
 from metareval.table import MetricTable
 from metareval_backends.study.config import Study, read_study
 from metareval_backends.study.plan import BASE, REFERENCES, Block, Cell, oracle_name, plan
-from metareval_backends.study.store import Store
+from metareval_backends.study.store import Record, Store
 
 TABLE_CSV, TABLE_JSON, REFERENCES_CSV = "table.csv", "table.json", "references.csv"
 LABELS = ("architecture", "benchmark", "block", "method", "strength", "seed")
@@ -164,6 +164,7 @@ class _Block:
         self.notes: list[str] = []
         self.measures: Measures
         self.seen: dict[str, Observed] = {}
+        self._records: dict[str, Record] = {}
 
     def lacking(self) -> str:
         """Return a reference that is not there; empty where all are."""
@@ -205,7 +206,7 @@ class _Block:
             yield {**labels, **self._measured(cell, self._observed(cell))}
 
     def _observed(self, cell: Cell) -> Observed:
-        self.store.record(cell)
+        self._record(cell)
         return self.store.observations(cell, self.measures.splits() | {self.probe})
 
     def _measured(self, cell: Cell, observed: Observed, name: str = "") -> dict[str, Any]:
@@ -231,11 +232,17 @@ class _Block:
         return found
 
     def _weights(self, cell: Cell, oracle: str, name: str) -> float:
-        if not name:
-            return self.store.weight_distance(cell, oracle)
         if oracle == name:
             return 0.0
-        return self.store.weight_distance(self.cells[REFERENCES], name, oracle)
+        names = (oracle,) if not name else (name, oracle)
+        cell = self.cells[REFERENCES] if name else cell
+        return self.store.weight_distance(cell, self._record(cell), *names)
+
+    def _record(self, cell: Cell) -> Record:
+        """Read the record of a cell, once for all that asks for it."""
+        if cell.name not in self._records:
+            self._records[cell.name] = self.store.record(cell)
+        return self._records[cell.name]
 
     def _attempt(self, cell: Cell, name: str, ask: Callable[[], Mapping[str, float]]) -> float:
         try:

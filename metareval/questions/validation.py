@@ -96,15 +96,14 @@ def leave_one_block_out(
     own = percentile_interval(draws, confidence=confidence, bounds=chosen.bounds)
     span = chosen.bounds[1] - chosen.bounds[0]
     lead = percentile_interval(draws[:, [0]] - draws, confidence=confidence, bounds=(-span, span))
-    first = np.arange(len(CANDIDATES)) == 0
     return pd.DataFrame(
         {
             "rho": rho,
             "low": own.low,
             "high": own.high,
-            "lead": np.where(first, np.nan, rho[0] - rho),
-            "lead_low": np.where(first, np.nan, lead.low),
-            "lead_high": np.where(first, np.nan, lead.high),
+            "lead": [np.nan, *(rho[0] - rho[1:])],
+            "lead_low": lead.low,
+            "lead_high": lead.high,
             "parts": ["", "; ".join(parts), "", ""],
         },
         index=pd.Index(CANDIDATES, name="candidate"),

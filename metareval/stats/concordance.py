@@ -18,7 +18,7 @@ LEAST_CELLS = 4096
 def dense_ranks(x: FloatArray) -> tuple[IntArray, int]:
     """Return the rank of each value among the distinct values, from 0, and their number."""
     distinct, code = np.unique(x, return_inverse=True)
-    return code.reshape(-1), len(distinct)
+    return code, len(distinct)
 
 
 def pair_count(sizes: IntArray) -> int:
@@ -54,8 +54,9 @@ def kendall_sums(x: FloatArray) -> FloatArray:
     """
     n, k = x.shape
     total = n * (n - 1) // 2
-    ranks, levels = zip(*(dense_ranks(x[:, a]) for a in range(k)), strict=True) if k else ((), ())
-    tied = [pair_count(np.bincount(r, minlength=1)) for r in ranks]
+    coded = [dense_ranks(x[:, a]) for a in range(k)]
+    ranks, levels = [code for code, _ in coded], [count for _, count in coded]
+    tied = [pair_count(np.bincount(code)) for code in ranks]
     out = np.empty((k, k))
     for a in range(k):
         out[a, a] = total - tied[a]
@@ -68,7 +69,7 @@ def kendall_sums(x: FloatArray) -> FloatArray:
         if not waiting:
             continue
         columns = np.stack([ranks[b] for b in waiting])
-        ordered, both = _ordered_by(ranks[a], levels[a], columns, [levels[b] for b in waiting])
+        ordered, both = _ordered_by(ranks[a], columns, [levels[b] for b in waiting])
         discordant = inversions(ordered)
         for position, b in enumerate(waiting):
             untied = total - tied[a] - tied[b] + both[position]
@@ -78,41 +79,31 @@ def kendall_sums(x: FloatArray) -> FloatArray:
 
 def _from_contingency(a: IntArray, b: IntArray, n_a: int, n_b: int) -> int:
     table = np.bincount(a * n_b + b, minlength=n_a * n_b).reshape(n_a, n_b)
-    above = np.zeros((n_a + 1, n_b + 1), dtype=np.int64)
-    above[:-1, :-1] = table[::-1, ::-1].cumsum(axis=0).cumsum(axis=1)[::-1, ::-1]
-    concordant = int((table * above[1:, 1:]).sum())
-    left = np.zeros((n_a + 1, n_b), dtype=np.int64)
-    left[:-1, 1:] = table[::-1].cumsum(axis=0)[::-1].cumsum(axis=1)[:, :-1]
-    discordant = int((table * left[1:]).sum())
-    return concordant - discordant
+    # below[a, b]: rows with a larger value of the first column and this value of the second.
+    below = table[::-1].cumsum(axis=0)[::-1] - table
+    smaller = below.cumsum(axis=1) - below
+    larger = below[:, ::-1].cumsum(axis=1)[:, ::-1] - below
+    return int((table * (larger - smaller)).sum())
 
 
-def _ordered_by(
-    key: IntArray, n_key: int, columns: IntArray, levels: list[int]
-) -> tuple[IntArray, list[int]]:
+def _ordered_by(key: IntArray, columns: IntArray, levels: list[int]) -> tuple[IntArray, list[int]]:
     """Order columns by a key, and turn each into a permutation whose inversions are discordant.
 
     Rows with equal keys stand in the order of the column, and equal values of the column in the
     order of rows, so that no tied pair is an inversion. Also returns the pairs tied in both.
     """
     n = len(key)
-    order = np.argsort(key, kind="stable")
     out = np.empty_like(columns)
     both = []
     for position, (column, count) in enumerate(zip(columns, levels, strict=True)):
-        if n_key == n:
-            values = column[order]
-            both.append(0)
-        else:
-            joint = np.sort(key.astype(np.int64) * count + column)
-            values = (joint % count).astype(np.intp)
-            starts = np.flatnonzero(np.append(True, joint[1:] != joint[:-1]))
-            both.append(pair_count(np.diff(np.append(starts, n))))
+        joint = np.sort(key * count + column)
+        starts = np.flatnonzero(np.append(True, joint[1:] != joint[:-1]))
+        both.append(pair_count(np.diff(np.append(starts, n))))
+        values = joint % count
         if count < n:
-            small = values.astype(np.uint16) if count <= 65536 else values
-            sorting = np.argsort(small, kind="stable")
-            values = np.empty_like(values)
-            values[sorting] = np.arange(n)
+            # numpy sorts short integers by radix, in time proportional to their number.
+            order = np.argsort(values.astype(np.min_scalar_type(count)), kind="stable")
+            values[order] = np.arange(n)
         out[position] = values
     return out, both
 
@@ -143,7 +134,7 @@ def inversions(perms: IntArray) -> NDArray[np.int64]:
     array([0, 3, 2])
     """
     m, n = perms.shape
-    g = 32 if n <= 4096 else 64 if n <= 32768 else 256
+    g = 64 if n <= 2**13 else 256
     padded = max(-(-n // g), 1) * g
     out = np.zeros(m, dtype=np.int64)
     # A step of few permutations keeps the transposed arrays in the processor's cache.
@@ -161,22 +152,18 @@ def _inversions(values: NDArray[np.int32], g: int) -> NDArray[np.int64]:
     m, n = values.shape
     count = n // g
     ranges = values // g
-    blocks = np.arange(n, dtype=np.int32) // g
-    shift = (np.arange(m, dtype=np.int32) * (count * count))[:, None]
-    table = np.bincount((shift + blocks * count + ranges).ravel(), minlength=m * count * count)
-    earlier = table.reshape(m, count, count).astype(np.int32)
-    # earlier[p, v]: rows of blocks before p with a range above v.
-    earlier = np.cumsum(earlier, axis=1, dtype=np.int32) - earlier
-    above = np.cumsum(earlier[:, :, ::-1], axis=2, dtype=np.int32)[:, :, ::-1] - earlier
-    total: NDArray[np.int64] = above.reshape(-1)[shift + blocks * count + ranges].sum(
-        axis=1, dtype=np.int64
-    )
+    cell = np.arange(m)[:, None] * count**2 + np.arange(n) // g * count + ranges
+    table = np.bincount(cell.ravel(), minlength=m * count**2).reshape(m, count, count)
+    # earlier[p, v]: values of range v in blocks before p; above[p, v]: of ranges above v.
+    earlier = table.cumsum(axis=1) - table
+    above = earlier[:, :, ::-1].cumsum(axis=2)[:, :, ::-1] - earlier
+    total: NDArray[np.int64] = above.ravel()[cell].sum(axis=1)
     # numpy sorts 16-bit integers by radix, in time proportional to their number.
-    narrow: NDArray[np.integer] = ranges.astype(np.uint16 if count <= 2**16 else np.int32)
+    narrow = ranges.astype(np.uint16)
     same_range = np.argsort(narrow, axis=1, kind="stable")
     inside = np.take_along_axis(values, same_range, axis=1) % g
     total += _brute(inside.astype(np.uint8), g)
-    total += _brute(narrow.astype(np.uint8) if count <= 256 else narrow, g)
+    total += _brute(narrow, g)
     return total
 
 
@@ -218,12 +205,11 @@ def wrong_order(columns: NDArray[Any], group: IntArray | None = None) -> NDArray
     out = np.zeros(b, dtype=np.int64)
     if n < 2:
         return out
-    # Each row counts at most n - 1 larger values before it.
-    kind: type = np.uint8 if n <= 256 else np.uint16 if n <= 2**16 else np.uint32
     step = max(64, PORTION_BYTES // (n * max(columns.itemsize, 1)))
     for start in range(0, b, step):
         part = np.ascontiguousarray(columns[:, start : start + step])
-        larger: NDArray[Any] = np.zeros(part.shape, dtype=kind)
+        # Each row counts at most n - 1 larger values before it.
+        larger = np.zeros(part.shape, dtype=np.min_scalar_type(n - 1))
         for lag in range(1, n):
             wrong = part[:-lag] > part[lag:]
             if group is not None:
@@ -252,12 +238,10 @@ class PermutedColumn:
     def __init__(self, y: FloatArray, rows: IntArray, perms: IntArray) -> None:
         code = np.zeros(len(y), dtype=np.intp)
         code[rows], self._levels = dense_ranks(y[rows])
-        small: type = np.uint8 if self._levels <= 256 else np.uint16
-        if self._levels > 2**16:
-            small = np.int32
-        self.tied_pairs = pair_count(np.bincount(code[rows], minlength=1)) if len(rows) else 0
+        self.tied_pairs = pair_count(np.bincount(code[rows]))
+        small = code.astype(np.min_scalar_type(self._levels))
         # Shape (n, b): a row of one place in all draws lies together in memory.
-        self._drawn: NDArray[Any] = np.ascontiguousarray(code.astype(small)[perms[:, rows]].T)
+        self._drawn: NDArray[Any] = np.ascontiguousarray(small[perms[:, rows]].T)
 
     def leads(self, x: FloatArray) -> FloatArray:
         """Return concordant minus discordant pairs with many columns x (n, k), shape (b, k).
@@ -274,12 +258,12 @@ class PermutedColumn:
     def against(self, x: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the discordant and the concordant pairs with x in every permutation."""
         n = len(x)
-        order = np.argsort(x, kind="stable")
+        order = np.argsort(x)
         group, levels = dense_ranks(x[order])
         drawn = self._drawn[order]
-        apart = n * (n - 1) // 2 - pair_count(np.bincount(group, minlength=1)) if n else 0
+        apart = n * (n - 1) // 2 - pair_count(np.bincount(group))
         if n > COMPARED_ROWS and levels == n and self._levels == n:
-            discordant = inversions(np.ascontiguousarray(drawn.T).astype(np.intp))
+            discordant = inversions(drawn.T)
             return discordant, apart - discordant
         ties = None if levels == n else group
         discordant = wrong_order(drawn, ties)

@@ -119,7 +119,7 @@ def weighted_pair_sums(
 
 def untied_pairs(x: FloatArray, weights: NDArray[Any]) -> FloatArray:
     """Return the weighted number of pairs of rows that differ in x, shape (b,)."""
-    order = np.argsort(x, kind="stable")
+    order = np.argsort(x)
     ordered = x[order]
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     total: FloatArray = weights.sum(axis=1, dtype=np.float64)
@@ -139,15 +139,15 @@ def _prefix_sums(x: FloatArray, y: FloatArray, drawn: NDArray[Any]) -> FloatArra
     """
     n, b = drawn.shape
     weight = float(drawn.sum(axis=0).max(initial=0.0))
-    kind: type = np.uint32 if weight**2 < 2**32 else np.uint64
+    kind = np.min_scalar_type(int(weight**2))
     w: NDArray[Any] = drawn.astype(kind)
-    value = np.unique(y, return_inverse=True)[1].reshape(-1)
+    value = np.unique(y, return_inverse=True)[1]
     levels = int(value.max()) + 1
     size = max(8, int(np.sqrt(levels)))
     # inner[q, v + 1]: weight of values of block q up to v; outer[q]: weight of blocks before q.
     inner: NDArray[Any] = np.zeros((-(-levels // size), size + 1, b), dtype=kind)
     outer: NDArray[Any] = np.zeros((len(inner) + 1, b), dtype=kind)
-    order = np.argsort(x, kind="stable")
+    order = np.argsort(x)
     ordered = x[order]
     ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, n)
     no_ties = len(ends) == levels == n

@@ -37,11 +37,11 @@ def tau_with_reference(
     array([ 1.        , -0.33333333])
     """
     n = len(reference)
-    order = np.argsort(reference, kind="stable")
+    order = np.argsort(reference)
     group, levels = dense_ranks(reference[order])
     ties = None if levels == n else group
     total = n * (n - 1) // 2
-    apart = total - pair_count(np.bincount(group, minlength=1)) if n else 0
+    apart = total - pair_count(np.bincount(group))
     if not scores_tie and ties is None and n > SORTED_ROWS:
         # A permutation has as many inversions as its inverse, so one sort is enough.
         discordant = inversions(np.argsort(scores[:, order], axis=1))

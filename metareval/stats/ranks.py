@@ -79,10 +79,10 @@ def weighted_centred_ranks(x: FloatArray, drawn: NDArray[Any]) -> NDArray[Any]:
     equal values, plus one; both are cumulative sums in the order of x, which no draw changes.
     """
     n, b = drawn.shape
-    order = np.argsort(x, kind="stable")
+    order = np.argsort(x)
     ordered = x[order]
-    out: NDArray[Any] = np.empty((n, b), dtype=drawn.dtype)
-    below: NDArray[Any] = np.zeros(b, dtype=drawn.dtype)
+    out = np.empty_like(drawn)
+    below = np.zeros(b, dtype=drawn.dtype)
     upto = below.copy()
     ends = [*(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), *([n] if n else [])]
     rows, start = order.tolist(), 0
@@ -117,7 +117,7 @@ def rank_squares(tied: NDArray[Any]) -> FloatArray:
 
 def group_sums(x: FloatArray, drawn: NDArray[Any]) -> NDArray[Any]:
     """Add up the draws of rows with equal x, shape (n_values, b); ``drawn`` itself without ties."""
-    order = np.argsort(x, kind="stable")
+    order = np.argsort(x)
     ordered = x[order]
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(x)])
     if len(starts) == len(x):

@@ -249,8 +249,8 @@ class Permutations:
                     single = np.tile(members[:, 0], (len(rows), 1))
                     rows[:, members[:, 0]] = rng.permuted(single, axis=1, out=single)
                     continue
-                order = np.tile(np.arange(len(members), dtype=np.intp), (len(rows), 1))
-                _place(rows, members, rng.permuted(order, axis=1, out=order))
+                order = np.tile(np.arange(len(members)), (len(rows), 1))
+                _place(rows, members, rng.permuted(order, axis=1))
             for unit, rng in zip(self._shuffled, generators[len(self._classes) :], strict=True):
                 rows[:, unit] = rng.permuted(rows[:, unit], axis=1)
             yield rows
@@ -348,8 +348,5 @@ def resampling_pvalue(
     total = len(draws) + extra
     greater = (int((undefined | (draws >= observed - slack)).sum()) + extra) / total
     less = (int((undefined | (draws <= observed + slack)).sum()) + extra) / total
-    if alternative == "greater":
-        return greater
-    if alternative == "less":
-        return less
-    return min(1.0, 2 * min(greater, less))
+    two_sided = min(1.0, 2 * min(greater, less))
+    return {"two-sided": two_sided, "greater": greater, "less": less}[alternative]

@@ -364,6 +364,25 @@ def test_interval_of_a_difference_where_no_draw_defines_all_pairs() -> None:
     assert seen
 
 
+def test_interval_of_a_difference_where_every_draw_of_one_table_is_open() -> None:
+    """Without its last model the first table says nothing; the second agrees in every draw."""
+    rare = np.array([0.0, 0, 0, 0, 1])
+    sure = np.arange(12.0)
+    tables = [
+        pd.DataFrame({"a": v, "b": v}, index=[f"{name}{i}" for i in range(len(v))])
+        for name, v in (("first", rare), ("second", sure))
+    ]
+    ends = set()
+    for seed in range(10):
+        found = mr.compare_agreement(
+            *tables, directions={"a": "higher", "b": "higher"}, n_resamples=2, rng=seed
+        )
+        ends.add((found.low, found.high) if not np.isnan(found.low) else "silent")
+    # Both draws open, one of two, or none: then all draws are equal and tell nothing.
+    assert (-2.0, 0.0) in ends
+    assert "silent" in ends
+
+
 def test_exchanged_models_take_their_replicates_along_whatever_these_are_called() -> None:
     def replicated(n: int, seed: int, names: tuple[str, str]) -> mr.MetricTable:
         rng = np.random.default_rng(seed)

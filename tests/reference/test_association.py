@@ -177,6 +177,30 @@ def test_permuting_is_the_statistic_of_the_permuted_table(name: str, estimate: s
             np.testing.assert_allclose(batch, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", sorted(STATISTICS))
+@pytest.mark.parametrize("estimate", ["stratified", "mean"])
+def test_columns_that_vary_in_different_cells_are_not_compared(name: str, estimate: str) -> None:
+    """Nor are permutations of them."""
+    both = [1, 2, 1, 1, 2, 3, 1, 2]
+    first_only = [1, 2, 3, 1, 1, 1, 1, 1]
+    second_only = np.array([1, 1, 1, 1, 1, 3, 2, 1], dtype=float)
+    x = np.column_stack([both, first_only]).astype(float)
+    cells = [np.arange(4), np.arange(4, 8)]
+    perms = np.arange(8)[None]
+    found = permuted_association(x, second_only, [perms], cells, get_statistic(name), estimate)
+    assert np.isfinite(found).tolist() == [[True, False]]
+
+
+def test_pearson_is_undefined_in_draws_of_one_value() -> None:
+    """Its mean is off by rounding, which must not pass for spread."""
+    x = np.column_stack([[0.1, 0.1, 0.1, 0.7, 0.3], [0.3, 0.2, 0.1, 0.5, 0.4]])
+    weights = np.array([[2.0, 1, 2, 0, 0], [0, 0, 0, 5, 0], [2, 1, 1, 1, 0]])
+    found = association(x, [np.arange(5)], get_statistic("pearson"), "pooled", weights)
+    assert np.isnan(found[:, 0, 1]).tolist() == [True, True, False]
+    drawn = np.repeat(np.arange(5), weights[2].astype(int))
+    assert found[2, 0, 1] == pytest.approx(np.corrcoef(x[drawn].T)[0, 1], abs=1e-12)
+
+
 def test_kendall_batches_drop_missing_rows_pair_by_pair() -> None:
     rng = np.random.default_rng(6)
     x = rng.integers(0, 4, size=(5, 12, 3)).astype(float)

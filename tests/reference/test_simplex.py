@@ -239,6 +239,19 @@ def test_top_share_gives_equal_rows_their_whole_region() -> None:
     np.testing.assert_allclose(share, [0.5, 0.5, 0.5])
 
 
+@pytest.mark.parametrize("k", [3, 4, 6])
+def test_top_share_of_a_region_without_volume_is_exactly_none(k: int) -> None:
+    """A mean of two rows is highest only where these two tie."""
+    rng = np.random.default_rng(k)
+    for _ in range(5):
+        values = np.vstack([np.eye(k), rng.uniform(0, 0.2, size=(2, k))])
+        values = np.vstack([values, values[[0, k - 1]].mean(axis=0)])
+        found = top_share(values, n_draws=1, rng=rng)
+        assert found.exact
+        assert found.share[-1] == 0
+        assert found.share.sum() == pytest.approx(1, abs=1e-9)
+
+
 def test_top_share_is_sampled_where_volumes_are_too_costly() -> None:
     rng = np.random.default_rng(0)
     values = rng.random((5, 9))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metareval.errors import LoadError
-from metareval.load import shown
+from metareval.reading.files import shown
 from metareval_benchmarks.labelled import Labelled, LabelledImages
 from metareval_benchmarks.options import existing, optional_path
 

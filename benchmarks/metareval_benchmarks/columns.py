@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metareval.errors import ArgumentError, LoadError
-from metareval.load import shown
 from metareval.observations import SPLITS
 from metareval.protocols import Sample
+from metareval.reading.files import shown
 from metareval_benchmarks.images import Pictures
 from metareval_benchmarks.options import Configurable, existing, optional_path, whole
 from metareval_benchmarks.records import SUFFIXES, Record, read_records

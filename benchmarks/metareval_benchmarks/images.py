@@ -16,7 +16,7 @@ from PIL import Image
 
 from metareval.errors import ArgumentError, LoadError
 from metareval.files import safe_child
-from metareval.load import shown
+from metareval.reading.files import shown
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 # A small file can stand for a picture that fills the memory.

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from metareval.errors import LoadError
-from metareval.load import parse_json, shown
 from metareval.protocols import Sample
+from metareval.reading.files import shown
+from metareval.reading.json_text import parse_json
 from metareval_benchmarks.images import Pictures
 from metareval_benchmarks.options import (
     Configurable,

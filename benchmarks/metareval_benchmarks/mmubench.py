@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metareval.errors import ArgumentError, LoadError, unknown_name
-from metareval.load import shown
 from metareval.protocols import Sample
+from metareval.reading.files import shown
 from metareval_benchmarks.images import Pictures
 from metareval_benchmarks.options import Configurable, existing, names, optional_path, whole
 from metareval_benchmarks.records import read_records

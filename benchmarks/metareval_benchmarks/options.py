@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from metareval.errors import ArgumentError, LoadError, unknown_name
-from metareval.load import shown
+from metareval.reading.files import shown
 
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 

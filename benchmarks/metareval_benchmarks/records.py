@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from metareval.errors import LoadError, MissingDependencyError
-from metareval.load import RepeatedKey, parse_json, read_text, shown
+from metareval.reading.files import read_text, shown
+from metareval.reading.json_text import RepeatedKey, parse_json
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 MOST_BYTES = 2 * 2**30

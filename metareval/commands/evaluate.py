@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
 def _named(given: Sequence[str]) -> list[CheckpointSpec]:
     """Read NAME=PATH and PATH; where one has a name, the path is the name of the others."""
     from metareval.evaluation import CheckpointSpec
-    from metareval.load import exists
+    from metareval.reading.files import exists
 
     pairs = []
     for text in given:

@@ -14,7 +14,8 @@ import pandas as pd
 
 from metareval.coerce import as_table
 from metareval.errors import LoadError, unknown_name
-from metareval.load import SUFFIXES, as_path, read_table, read_with_roles, shown
+from metareval.load import SUFFIXES, read_table, read_with_roles
+from metareval.reading.files import as_path, shown
 from metareval.table import MetricTable
 from metareval.validation import Role
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metareval.errors import LoadError
-from metareval.load import shown
+from metareval.reading.files import shown
 
 # Files up to this size are hashed in full, larger ones at evenly spaced places. Whatever trained a
 # model further has changed nearly all numbers of a tensor, so that the places catch it.

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from metareval.errors import LoadError
-from metareval.load import parse_json, read_text, record_problem, shown
+from metareval.reading.files import read_text, shown
+from metareval.reading.json_text import parse_json, record_problem
 from metareval.results import shorten
 
 CHECKPOINT = "checkpoint"

@@ -11,7 +11,8 @@ from metareval.evaluation.identity import Identity
 from metareval.evaluation.models import BackendDoor
 from metareval.evaluation.storage import Store
 from metareval.files import write_atomic
-from metareval.load import parse_json, read_text
+from metareval.reading.files import read_text
+from metareval.reading.json_text import parse_json
 from metareval.results import printable, shorten
 
 _FILE = "weight_distances.json"

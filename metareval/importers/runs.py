@@ -14,7 +14,9 @@ import pandas as pd
 
 from metareval.catalogue import KNOWN_METRICS
 from metareval.errors import ArgumentError, LoadError, TableError
-from metareval.load import as_path, check_size, parse_json, read_text, record_problem, shown
+from metareval.reading.files import as_path, read_text, shown
+from metareval.reading.json_text import parse_json, record_problem
+from metareval.reading.limits import check_size
 from metareval.results import Result, frame_text, plain, shorten
 from metareval.table import MetricTable
 from metareval.validation import Role, name_list

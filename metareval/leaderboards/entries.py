@@ -16,8 +16,9 @@ import pandas as pd
 
 from metareval.auditing.wording import names
 from metareval.errors import ArgumentError, LoadError, MetarevalError, TableError
-from metareval.load import RepeatedKey, as_path, parse_json, read_text, record_problem, shown
 from metareval.questions.transforms import apply_transforms, choose_transforms
+from metareval.reading.files import as_path, read_text, shown
+from metareval.reading.json_text import RepeatedKey, parse_json, record_problem
 from metareval.results import TEXT_WIDTH, Result, printable, shorten
 from metareval.table import MetricTable
 

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import metareval as mr
-from metareval import load
 from metareval.errors import ArgumentError, LoadError, MissingDependencyError, TableError
+from metareval.reading import limits
 
 ROLES: dict[str, Any] = {
     "oracle": "distance",
@@ -207,10 +207,10 @@ def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
 
 def test_size_caps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, '[{"FA": 1, "RA": 2}]', "runs.json")
-    monkeypatch.setattr(load, "MAX_CELLS", 1)
+    monkeypatch.setattr(limits, "MAX_CELLS", 1)
     with pytest.raises(LoadError, match="1 rows and 2 columns, more than 1 cells"):
         mr.read_table(path)
-    monkeypatch.setattr(load, "MAX_BYTES", 10)
+    monkeypatch.setattr(limits, "MAX_BYTES", 10)
     with pytest.raises(LoadError, match="files over 10 bytes are not read"):
         mr.read_table(path)
 
@@ -336,7 +336,7 @@ def test_bad_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         mr.read_table(parquet(tmp_path / "b.parquet", {"FA": [[1.0], [2.0]]}))
     with pytest.raises(LoadError, match=r"column 'm' holds binary"):
         mr.read_table(parquet(tmp_path / "b.parquet", {"m": [b"a"], "FA": [1.0]}))
-    monkeypatch.setattr(load, "MAX_CELLS", 1)
+    monkeypatch.setattr(limits, "MAX_CELLS", 1)
     with pytest.raises(LoadError, match="2 rows and 1 columns"):
         mr.read_table(good)
 

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 import metareval as mr
-import metareval.load
 from metareval.cli import main
 from metareval.errors import ArgumentError, LoadError, OutputError, TableError
+from metareval.reading import limits
 from metareval.table import MetricTable
 
 
@@ -230,6 +230,6 @@ def test_damaged_files(table: MetricTable, tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(LoadError, match=r"the JSON is an object.*MetricTable\.save"):
         mr.read_table(path)
     path.write_text(text, encoding="utf-8")
-    monkeypatch.setattr(metareval.load, "MAX_CELLS", 10)
+    monkeypatch.setattr(limits, "MAX_CELLS", 10)
     with pytest.raises(LoadError, match="4 rows and 11 columns"):
         mr.read_table(path)

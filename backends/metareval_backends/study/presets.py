@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from metareval.errors import LoadError, unknown_name
-from metareval.load import read_text, shown
+from metareval.reading.files import read_text, shown
 
 _MOST_BYTES = 2**20
 _SUFFIX = ".toml"

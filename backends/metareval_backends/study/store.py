@@ -14,8 +14,9 @@ from typing import Any
 
 from metareval.errors import ArgumentError, LoadError, ObservationError, OutputError
 from metareval.files import safe_child, write_atomic
-from metareval.load import parse_json, read_text
 from metareval.observations import SPLITS, Observations
+from metareval.reading.files import read_text
+from metareval.reading.json_text import parse_json
 from metareval.results import printable, shorten
 from metareval_backends.study.plan import Block, Cell, difference
 

@@ -132,7 +132,7 @@ def test_js_is_taken_over_rows_in_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
     rng = np.random.default_rng(1)
     p, q = (np.log(rng.dirichlet(np.ones(7), 50)) for _ in range(2))
     whole = js_divergences(p, q)
-    monkeypatch.setattr("metareval.observations._NUMBERS_AT_ONCE", 20)
+    monkeypatch.setattr("metareval.observations.fields._NUMBERS_AT_ONCE", 20)
     assert js_divergences(p, q).tolist() == whole.tolist()
 
 

@@ -19,9 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from metareval import observations
 from metareval.errors import ObservationError, OutputError
-from metareval.observations import Observations
+from metareval.observations import Observations, fields, storage
 
 COUNTS = [2, 1, 3]
 
@@ -154,7 +153,7 @@ def test_rounding_is_allowed_for() -> None:
 
 
 def test_checks_see_every_block_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observations, "_NUMBERS_AT_ONCE", 4)
+    monkeypatch.setattr(fields, "_NUMBERS_AT_ONCE", 4)
     make()
     with pytest.raises(ObservationError, match=r"sample 's3' that add up to 0\.5"):
         make(next_logprobs=np.log([[0.5, 0.5], [0.5, 0.5], [0.25, 0.25]]))
@@ -300,7 +299,7 @@ def test_save_into_a_missing_folder(tmp_path: Path) -> None:
 
 
 def test_texts_too_long_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observations, "_MOST_HEADER_BYTES", 100)
+    monkeypatch.setattr(storage, "_MOST_HEADER_BYTES", 100)
     with pytest.raises(ObservationError, match="texts of 3 samples are too long"):
         make().save(tmp_path / "x")
     assert not list(tmp_path.iterdir())
@@ -364,9 +363,9 @@ def test_other_safetensors_files_are_foreign(tmp_path: Path) -> None:
 def forged(path: Path, record: object, arrays: dict[str, Any] | None = None) -> Path:
     """A file with metadata of our choosing, sealed like a real one."""
     if isinstance(record, dict):
-        record.setdefault("seal", observations._seal(record))
+        record.setdefault("seal", storage._seal(record))
     text = record if isinstance(record, str) else json.dumps(record)
-    path.write_bytes(save(arrays or {}, {observations._METADATA_KEY: text}))
+    path.write_bytes(save(arrays or {}, {storage._METADATA_KEY: text}))
     return path
 
 
@@ -432,7 +431,7 @@ def test_arrays_of_another_name_or_type_are_refused(tmp_path: Path, arrays: dict
 
 def test_arrays_are_checked_even_with_the_right_hash(tmp_path: Path) -> None:
     arrays = {"next_logprobs": np.zeros((1, 3), np.float32)}
-    digest = observations._content_hash(BARE._named_texts(), arrays)
+    digest = storage.content_hash(BARE._named_texts(), arrays)
     path = forged(tmp_path / "f", genuine(BARE, content_hash=digest), arrays)
     with pytest.raises(ObservationError, match=r"f: Observations\.next_logprobs: .* add up to 3"):
         Observations.load(path)
@@ -479,8 +478,8 @@ def test_any_bytes_give_our_error(tmp_path: Path, junk: bytes) -> None:
     st.sampled_from(["__metadata__", "hidden", "token_counts"]),
 )
 def test_any_header_gives_our_error(tmp_path: Path, value: object, key: str) -> None:
-    texts = observations._canonical({**genuine(BARE), "seal": observations._seal(genuine(BARE))})
-    header = {"__metadata__": {observations._METADATA_KEY: texts}, key: value}
+    texts = storage._canonical({**genuine(BARE), "seal": storage._seal(genuine(BARE))})
+    header = {"__metadata__": {storage._METADATA_KEY: texts}, key: value}
     head = json.dumps(header).encode()
     (tmp_path / "junk").write_bytes(len(head).to_bytes(8, "little") + head)
     with pytest.raises(ObservationError, match="junk"):
@@ -489,9 +488,9 @@ def test_any_header_gives_our_error(tmp_path: Path, value: object, key: str) -> 
 
 @pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "F4", "BOOL", "U64"])
 def test_types_that_numpy_lacks(tmp_path: Path, dtype: str) -> None:
-    record = {**genuine(BARE), "seal": observations._seal(genuine(BARE))}
+    record = {**genuine(BARE), "seal": storage._seal(genuine(BARE))}
     header = {
-        "__metadata__": {observations._METADATA_KEY: observations._canonical(record)},
+        "__metadata__": {storage._METADATA_KEY: storage._canonical(record)},
         "hidden": {"dtype": dtype, "shape": [1, 0], "data_offsets": [0, 0]},
     }
     head = json.dumps(header).encode()
@@ -502,10 +501,10 @@ def test_types_that_numpy_lacks(tmp_path: Path, dtype: str) -> None:
 
 @pytest.mark.parametrize("shape", [[0, 2**62], [2**63, 0], [1] * 70, [2**32, 2**32]])
 def test_impossible_shapes(tmp_path: Path, shape: list[int]) -> None:
-    record = {**genuine(BARE), "seal": observations._seal(genuine(BARE))}
+    record = {**genuine(BARE), "seal": storage._seal(genuine(BARE))}
     size = 4 if 0 not in shape else 0
     header = {
-        "__metadata__": {observations._METADATA_KEY: observations._canonical(record)},
+        "__metadata__": {storage._METADATA_KEY: storage._canonical(record)},
         "hidden": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]},
     }
     head = json.dumps(header).encode()

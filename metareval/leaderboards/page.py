@@ -7,8 +7,9 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,18 @@ from metareval.results import plain, printable, shorten
 PAGE = "index.html"
 RESULTS = "results.json"
 TITLE = "Leaderboard"
+# Parts of the page's script, in the order in which they stand in it.
+SCRIPT = (
+    "text",
+    "state",
+    "ranking",
+    "columns",
+    "table",
+    "weights",
+    "choices",
+    "saving",
+    "events",
+)
 
 
 def site_files(
@@ -67,11 +80,11 @@ def _page(
 
     environment = page_environment(__package__)
     templates = files(__package__) / "templates"
-    script = (templates / "leaderboard.js").read_text(encoding="utf-8")
+    script = _joined(templates / "script" / f"{part}.js" for part in SCRIPT)
+    # In a function of its own, no name of the script is one of the page's.
+    script = f'"use strict";\n(() => {{\n{script}}})();\n'
     shared = files("metareval.reporting") / "templates" / "style.css"
-    style = "\n".join(
-        p.read_text(encoding="utf-8") for p in (shared, templates / "leaderboard.css")
-    )
+    style = _joined((shared, templates / "leaderboard.css"))
     text: str = environment.get_template("leaderboard.html.j2").render(
         title=shorten(printable(title), 200) if title else TITLE,
         subtitle=_subtitle(boards),
@@ -85,6 +98,10 @@ def _page(
         data=Markup(to_script(payload(boards, slugs))),
     )
     return text
+
+
+def _joined(parts: Iterable[Traversable]) -> str:
+    return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
 
 def _hash(text: str) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import special
 
 from metareval.stats.association import combine
 from metareval.stats.cells import Statistic
@@ -16,6 +17,8 @@ from metareval.stats.resample import TOLERANCE, draw_seed, portions
 # never fewer studies than leave a standard error of 0.01.
 NUMBERS = 2**18
 LEAST_DRAWS = 2000
+# What fewer studies than this exceed by chance is not left to draws.
+LEAST_RARE = 20
 
 
 def latent(statistic: str, rho: float) -> float:
@@ -75,10 +78,31 @@ class BlockPower:
         """Return the smallest absolute value that chance reaches at most so often."""
         if 2 / orders > alpha:
             return math.inf
+        if alpha * self._draws < LEAST_RARE:
+            return min(1.0, self._in_the_tail(alpha))
         values = np.sort(self._values(0.0, seed))
         least = np.searchsorted(values, values - TOLERANCE)
         rare = least[(len(values) - least) <= alpha * len(values)]
-        return float(values[rare[0]]) if len(rare) else math.inf
+        # Perfect agreement is rare enough, however often it came among these draws.
+        return float(values[rare[0]]) if len(rare) else 1.0
+
+    def _in_the_tail(self, alpha: float) -> float:
+        """Return the critical value by the normal distribution for Kendall, else by Student's t.
+
+        Under permutation the numerator of tau has variance n (n - 1) (2 n + 5) / 18 in each block,
+        and that of Spearman's rho the share 1 / (n - 1) of the square of the largest it can be,
+        n (n^2 - 1) / 12; t has the degrees of freedom that this leaves.
+        """
+        n = np.array([len(rows) for rows in self._cells if len(rows) > 1], dtype=np.float64)
+        if self._statistic.name == "kendall":
+            spread = math.sqrt((n * (n - 1) * (2 * n + 5)).sum() / 18)
+            return float(-special.ndtri(alpha / 2) * spread / (n * (n - 1) / 2).sum())
+        largest = n * (n**2 - 1)
+        units = (n - 1).sum()
+        if self._statistic.name == "spearman":
+            units = largest.sum() ** 2 / (largest**2 / (n - 1)).sum()
+        t = float(special.stdtrit(units - 1, 1 - alpha / 2))
+        return t / math.sqrt(float(units) - 1 + t * t)
 
     def _values(self, rho: float, seed: list[int]) -> FloatArray:
         """Draw studies, from a seed alike for every correlation; return absolute estimates."""

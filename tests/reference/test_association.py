@@ -201,6 +201,37 @@ def test_pearson_is_undefined_in_draws_of_one_value() -> None:
     assert found[2, 0, 1] == pytest.approx(np.corrcoef(x[drawn].T)[0, 1], abs=1e-12)
 
 
+@pytest.mark.parametrize("name", ["kendall", "acc_eq"])
+@pytest.mark.parametrize("n", [300, 6001])
+def test_draws_of_many_rows_are_counted_exactly(name: str, n: int) -> None:
+    """Bootstrap weights are float32, which holds no more than 2**24 pairs exactly."""
+    rng = np.random.default_rng(n)
+    x = np.column_stack([rng.integers(0, 50, n), rng.permutation(n)]).astype(float)
+    x[::3, 1] = x[::3, 0]
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=2).astype(np.float32)
+    sums = get_statistic(name).weighted(x, weights, [np.arange(n)])
+    whole = weights.astype(np.int64)
+    num, untied = np.zeros(2, dtype=np.int64), np.zeros((2, 2), dtype=np.int64)
+    for i in range(n):
+        signs = [np.sign(x[i, a] - x[i + 1 :, a]) for a in range(2)]
+        met = signs[0] * signs[1] if name == "kendall" else signs[0] == signs[1]
+        after = whole[:, i + 1 :]
+        num += whole[:, i] * (after @ met.astype(np.int64))
+        for a in range(2):
+            untied[:, a] += whole[:, i] * (after @ np.abs(signs[a]).astype(np.int64))
+    drawn = whole.sum(axis=1)
+    pairs = (drawn**2 - (whole**2).sum(axis=1)) // 2
+    scale = np.sqrt(untied.prod(axis=1, dtype=float)) if name == "kendall" else pairs
+    np.testing.assert_array_equal(sums.num[:, 0, 1], num)
+    np.testing.assert_allclose(sums.scale[:, 0, 1], scale, rtol=1e-15)
+
+
+def test_two_models_are_one_pair() -> None:
+    x = np.array([[1, 1], [2, 3]], dtype=float)
+    for name in ("acc_eq", "kendall", "spearman"):
+        assert association(x, [np.arange(2)], get_statistic(name), "pooled")[0, 0, 1] == 1
+
+
 def test_kendall_batches_drop_missing_rows_pair_by_pair() -> None:
     rng = np.random.default_rng(6)
     x = rng.integers(0, 4, size=(5, 12, 3)).astype(float)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from metareval.stats.concordance import inversions, kendall_sums
+from metareval.stats.concordance import COMPARED_ROWS, inversions, kendall_sums
 from metareval.stats.pairs import signs
 from metareval.stats.statistics import get_statistic
 
@@ -68,6 +68,21 @@ def test_permuted_columns_of_many_levels_equal_all_pairs(name: str, levels: int)
             mine = np.sign(x[i, a] - x[j, a])
             expected = (mine * signs).sum() if name == "kendall" else (mine == signs).sum()
             assert found[0, draw, a] == expected
+
+
+@pytest.mark.parametrize("name", ["kendall", "acc_eq"])
+@pytest.mark.parametrize(("x_ties", "y_ties"), [(0, 0), (0, 5), (5, 0), (5, 5)])
+def test_permuted_columns_of_many_rows_equal_all_pairs(name: str, x_ties: int, y_ties: int) -> None:
+    """Only columns without ties are counted in blocks, beyond some number of rows."""
+    n = COMPARED_ROWS + 7
+    rng = np.random.default_rng([x_ties, y_ties])
+    x, y = rng.permutation(n).astype(float), rng.permutation(n).astype(float)
+    x[:x_ties], y[:y_ties] = x[0], y[0]
+    perm = rng.permutation(n)
+    found = get_statistic(name).permuted(x[:, None], y, perm[None], [np.arange(n)])
+    i, j = np.triu_indices(n, 1)
+    mine, other = np.sign(x[i] - x[j]), np.sign(y[perm][i] - y[perm][j])
+    assert found[0, 0, 0] == ((mine * other) if name == "kendall" else (mine == other)).sum()
 
 
 @pytest.mark.parametrize("n", [2**16, 2**16 + 1, 2**16 + 5])

@@ -20,7 +20,7 @@ from metareval.stats.simplex import (
     project_to_simplex,
     reversal,
 )
-from metareval.stats.top_share import top_share
+from metareval.stats.top_share import EXACT_METRICS, EXACT_ROWS, top_share
 
 DRAWS = 200_000
 
@@ -258,6 +258,16 @@ def test_top_share_is_sampled_where_volumes_are_too_costly() -> None:
     found = top_share(values, n_draws=20_000, rng=rng)
     assert not found.exact
     assert found.share.sum() == pytest.approx(1)
+
+
+def test_top_share_is_exact_up_to_the_limits() -> None:
+    rng = np.random.default_rng(1)
+    many = np.column_stack([np.arange(EXACT_ROWS), -np.arange(EXACT_ROWS)]).astype(float)
+    for values in (np.eye(EXACT_METRICS)[:4], many):
+        found = top_share(values, n_draws=1, rng=rng)
+        assert found.exact
+        assert found.share.sum() == pytest.approx(1)
+    assert not top_share(np.vstack([many, [-1.0, -1.0]]), n_draws=9, rng=rng).exact
 
 
 def test_equal_rows_get_equal_scores() -> None:

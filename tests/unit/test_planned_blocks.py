@@ -56,6 +56,97 @@ def test_critical_values_equal_enumeration(statistic: str, sizes: tuple[int, ...
         assert critical == pytest.approx(min(reached, default=math.inf), abs=1e-8)
 
 
+@pytest.mark.parametrize(("sizes", "alpha"), [((4,), 2 / 24), ((4, 2), 0.05), ((3, 2, 2), 0.1)])
+def test_perfect_agreement_is_found_wherever_it_is_rare_enough(
+    sizes: tuple[int, ...], alpha: float
+) -> None:
+    """That chance may reach it is known, however often it did in the studies drawn."""
+    for seed in range(20):
+        power = BlockPower(
+            sizes,
+            statistic=get_statistic("kendall"),
+            alpha=alpha,
+            n_draws=2000,
+            rng=np.random.default_rng(seed),
+        )
+        assert power.critical == 1
+        assert power.power(0.999) > 0.8
+    none = BlockPower(
+        sizes,
+        statistic=get_statistic("kendall"),
+        alpha=0.99 * 2 / math.prod(map(math.factorial, sizes)),
+        n_draws=2000,
+        rng=np.random.default_rng(0),
+    )
+    assert none.power(0.999) == 0
+
+
+def kendall_null(sizes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return absolute values of tau and their probabilities: inversions, model by model."""
+    chance = np.array([1.0])
+    for size in sizes:
+        for i in range(1, size + 1):
+            chance = np.convolve(chance, np.full(i, 1 / i))
+    return np.abs(1 - 2 * np.linspace(0, 1, len(chance))), chance
+
+
+@pytest.mark.parametrize("alpha", [4e-3, 1e-3, 1e-5])
+@pytest.mark.parametrize("sizes", [(4, 4, 4), (6, 6), (5, 5, 5, 1, 5), (12, 12, 12), (20, 20, 20)])
+def test_levels_that_draws_do_not_reach_are_kept(sizes: tuple[int, ...], alpha: float) -> None:
+    tau, chance = kendall_null(sizes)
+    reached = [v for v in np.unique(tau.round(9)) if chance[tau >= v - 1e-8].sum() <= alpha]
+    planned = BlockPower(
+        sizes,
+        statistic=get_statistic("kendall"),
+        alpha=alpha,
+        n_draws=100,
+        rng=np.random.default_rng(0),
+    )
+    if not reached:
+        assert planned.critical == math.inf
+        return
+    assert chance[tau >= planned.critical - 1e-8].sum() <= alpha
+    # The normal distribution asks for a little more than is needed, most of it far out.
+    assert planned.critical == pytest.approx(min(reached), abs=0.08)
+
+
+@pytest.mark.parametrize(("statistic", "most"), [("spearman", 2.5), ("pearson", 1.0)])
+@pytest.mark.parametrize("sizes", [(6, 6), (4, 8, 10), (12, 12, 12)])
+def test_rare_levels_are_kept_by_ranks_and_values(
+    statistic: str, most: float, sizes: tuple[int, ...]
+) -> None:
+    """Ranks of few models reach the critical value up to twice as often as t has it."""
+    rng = np.random.default_rng(5)
+    draws, alpha = 100_000, 2e-3
+    sums = np.zeros((3, draws))
+    for size in sizes:
+        x, y = rng.standard_normal((2, draws, size))
+        if statistic == "spearman":
+            x, y = (scipy.stats.rankdata(v, axis=1) for v in (x, y))
+        x, y = (v - v.mean(axis=1, keepdims=True) for v in (x, y))
+        sums += [(x * y).sum(axis=1), (x * x).sum(axis=1), (y * y).sum(axis=1)]
+    planned = BlockPower(
+        sizes,
+        statistic=get_statistic(statistic),
+        alpha=alpha,
+        n_draws=100,
+        rng=rng,
+    )
+    level = (np.abs(sums[0]) / np.sqrt(sums[1] * sums[2]) >= planned.critical - 1e-9).mean()
+    # Four standard errors of a share of alpha.
+    assert abs(level - alpha) <= 4 * math.sqrt(alpha / draws) or alpha < level < most * alpha
+
+
+@pytest.mark.parametrize("statistic", ["spearman", "kendall", "pearson"])
+def test_many_tests_do_not_hide_a_strong_correlation(statistic: str) -> None:
+    plan = mr.plan(
+        rho=0.8, n_units=60, n_blocks=3, tests=5000, statistic=statistic, n_resamples=100, rng=0
+    )
+    assert plan.power_at_hand > 0.95
+    assert 0.3 < plan.smallest_detectable < 0.7
+    assert plan.models_needed < 60
+
+
 @pytest.mark.parametrize("statistic", ["spearman", "kendall", "pearson"])
 def test_one_block_of_many_agrees_with_fisher(statistic: str) -> None:
     for rho in (0.2, 0.5):

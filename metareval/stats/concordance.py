@@ -79,10 +79,11 @@ def kendall_sums(x: FloatArray) -> FloatArray:
 
 def _from_contingency(a: IntArray, b: IntArray, n_a: int, n_b: int) -> int:
     table = np.bincount(a * n_b + b, minlength=n_a * n_b).reshape(n_a, n_b)
-    # below[a, b]: rows with a larger value of the first column and this value of the second.
-    below = table[::-1].cumsum(axis=0)[::-1] - table
-    smaller = below.cumsum(axis=1) - below
-    larger = below[:, ::-1].cumsum(axis=1)[:, ::-1] - below
+    # reached[a, b]: rows with at least this value of the first column and this of the second. Rows
+    # equal in the first count on both sides, and cancel.
+    reached = table[::-1].cumsum(axis=0)[::-1]
+    smaller = reached.cumsum(axis=1) - reached
+    larger = reached[:, ::-1].cumsum(axis=1)[:, ::-1] - reached
     return int((table * (larger - smaller)).sum())
 
 

@@ -239,6 +239,18 @@ def test_top_share_gives_equal_rows_their_whole_region() -> None:
     np.testing.assert_allclose(share, [0.5, 0.5, 0.5])
 
 
+@pytest.mark.parametrize("gap", [1.0, 1e-6, 1e-11])
+def test_top_share_tells_rows_apart_that_hardly_differ(gap: float) -> None:
+    """Two rows share the simplex, whatever their distance; a third is far below."""
+    difference = np.array([1.0, -0.5, -0.4])
+    values = np.vstack([np.full(3, 4.0), 4 + gap * difference, [0.1, 0.2, 0.3]])
+    found = top_share(values, n_draws=1, rng=np.random.default_rng(0))
+    assert found.exact
+    # What is left of the gap where 4 is added to it.
+    expected = positive_probability(values[1] - values[0])
+    np.testing.assert_allclose(found.share, [1 - expected, expected, 0], atol=1e-6)
+
+
 @pytest.mark.parametrize("k", [3, 4, 6])
 def test_top_share_of_a_region_without_volume_is_exactly_none(k: int) -> None:
     """A mean of two rows is highest only where these two tie."""

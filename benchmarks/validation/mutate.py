@@ -5,9 +5,9 @@
 
 mutmut works on a copy of the project in ``--work`` (by default build/mutation), where a later call
 goes on. Writes mutation.json beside this file, and the page again. All of it takes many hours:
-``--sample`` tries so many of each package, drawn at random. A pattern names modules or functions,
-as in ``metareval.stats.swaps*``. ``--again`` tries once more what has survived, ``--list`` prints
-it. Another selection of tests starts anew.
+``--only`` names modules or functions, as in ``metareval.stats.swaps*``; ``--sample`` tries so many
+of each package, drawn at random, besides these. ``--again`` tries once more what has survived,
+``--list`` prints it. Another selection of tests starts anew.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -190,6 +191,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--list", action="store_true")
     chosen = parser.parse_args(arguments)
+    wanted = " ".join(shlex.quote(word) for word in ("--only", *chosen.only)) if chosen.only else ""
     if chosen.list:
         show(chosen.work, results(chosen.work))
         return 0
@@ -205,12 +207,16 @@ def main(arguments: list[str]) -> int:
     mutate(chosen.work, chosen.only, chosen.children, chosen.minutes)
     rows = summary(results(chosen.work))
     written = {
-        "command": "python benchmarks/validation/mutate.py"
-        + (f" --sample {chosen.sample}" if chosen.sample else ""),
+        "command": " ".join(
+            [
+                "python benchmarks/validation/mutate.py",
+                *([f"--sample {chosen.sample}"] if chosen.sample else []),
+                *([wanted] if wanted else []),
+            ]
+        ),
         "commit": origin["commit"],
         "changed": origin["changed"],
         "mutmut": importlib.metadata.version("mutmut"),
-        "sample": chosen.sample,
         "modules": rows,
     }
     run.write(HERE / "mutation.json", json.dumps(written, indent=1) + "\n")

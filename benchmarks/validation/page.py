@@ -197,14 +197,12 @@ def mutation_part(folder: Path) -> str:
     )
     tried = sum(r["tried"] for r in found["modules"])
     made = sum(r["mutants"] for r in found["modules"])
-    drawn = (
-        f" of {found['sample']:,} drawn at random in each package" if found.get("sample") else ""
-    )
     scores = " ".join(score(found["modules"], name) for name in ("stats", "questions"))
     return (
         f"{made_by(found)}: mutmut {found['mutmut']}, "
-        f"{made:,} mutants, {tried:,} tried{drawn}. {scores} "
-        "A mutant counts as killed when a test fails or runs out of time.\n\n"
+        f"{made:,} mutants, {tried:,} tried. {scores} "
+        "Where not all are tried, they are drawn at random. A mutant counts as killed when a test "
+        "fails or runs out of time.\n\n"
         f"{table}\n\n{(folder / 'survivors.md').read_text(encoding='utf-8').strip()}"
     )
 

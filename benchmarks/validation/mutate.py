@@ -13,6 +13,7 @@ of each package, drawn at random, besides these. ``--again`` tries once more wha
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import hashlib
 import importlib.metadata
 import json
@@ -128,6 +129,16 @@ def survivors(found: dict[str, dict[str, int | None]]) -> list[str]:
     ]
 
 
+def matching(found: dict[str, dict[str, int | None]], patterns: list[str]) -> list[str]:
+    """Return the names of the mutants that a pattern names and that were not tried yet."""
+    return [
+        name
+        for codes in found.values()
+        for name, code in codes.items()
+        if code is None and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+
+
 def sample(found: dict[str, dict[str, int | None]], size: int, seed: int) -> list[str]:
     """Draw so many mutants of each package; return the names of those not tried yet.
 
@@ -197,14 +208,16 @@ def main(arguments: list[str]) -> int:
         return 0
     origin = run.origin((*COPIED, "benchmarks/validation/mutate.py"))
     copy(chosen.work)
+    # Names are known once mutmut has made the mutants of the code as it is; one is tried for that.
+    mutate(chosen.work, ["metareval.stats.levels.x_kruskal*_1"], 1, chosen.minutes)
+    known = results(chosen.work)
+    names = matching(known, chosen.only or ([] if chosen.sample or chosen.again else ["*"]))
     if chosen.again:
-        chosen.only += survivors(results(chosen.work))
+        names += survivors(known)
     if chosen.sample:
-        if not results(chosen.work):
-            # Names are known once mutmut has made the mutants; one is tried for that.
-            mutate(chosen.work, ["metareval.stats.levels.x_kruskal*_1"], 1, chosen.minutes)
-        chosen.only += sample(results(chosen.work), chosen.sample, chosen.seed)
-    mutate(chosen.work, chosen.only, chosen.children, chosen.minutes)
+        names += sample(known, chosen.sample, chosen.seed)
+    if names:
+        mutate(chosen.work, list(dict.fromkeys(names)), chosen.children, chosen.minutes)
     rows = summary(results(chosen.work))
     written = {
         "command": " ".join(

@@ -138,6 +138,39 @@ def test_rare_levels_are_kept_by_ranks_and_values(
 
 
 @pytest.mark.parametrize("statistic", ["spearman", "kendall", "pearson"])
+def test_critical_values_in_the_tail_have_the_variance_of_permutations(statistic: str) -> None:
+    """Blocks of unequal size, one of two models and one of a single one among them."""
+    sizes, alpha = (5, 4, 2, 1), 2e-3
+    variance = whole = 0.0
+    for size in sizes:
+        x = np.arange(size) - (size - 1) / 2
+        i, j = np.triu_indices(size, 1)
+        orders = x[np.array(list(itertools.permutations(range(size))))]
+        values = (
+            np.sign(orders[:, j] - orders[:, i]).sum(axis=1)
+            if statistic == "kendall"
+            else orders @ x
+        )
+        variance += values.var()
+        whole += values.max()
+    critical = BlockPower(
+        sizes,
+        statistic=get_statistic(statistic),
+        alpha=alpha,
+        n_draws=100,
+        rng=np.random.default_rng(0),
+    ).critical
+    assert critical < 1
+    if statistic == "kendall":
+        p = 2 * scipy.stats.norm.sf(critical * whole / math.sqrt(variance))
+    else:
+        # Normal values within blocks leave 4 + 3 + 1 degrees of freedom, less one for the slope.
+        df = 7 if statistic == "pearson" else whole**2 / variance - 1
+        p = 2 * scipy.stats.t.sf(critical * math.sqrt(df / (1 - critical**2)), df)
+    assert p == pytest.approx(alpha, rel=1e-9)
+
+
+@pytest.mark.parametrize("statistic", ["spearman", "kendall", "pearson"])
 def test_many_tests_do_not_hide_a_strong_correlation(statistic: str) -> None:
     plan = mr.plan(
         rho=0.8, n_units=60, n_blocks=3, tests=5000, statistic=statistic, n_resamples=100, rng=0

@@ -189,6 +189,9 @@ def test_columns_that_vary_in_different_cells_are_not_compared(name: str, estima
     perms = np.arange(8)[None]
     found = permuted_association(x, second_only, [perms], cells, get_statistic(name), estimate)
     assert np.isfinite(found).tolist() == [[True, False]]
+    columns = np.column_stack([x, second_only])
+    observed = association(columns, cells, get_statistic(name), estimate)
+    assert np.isfinite(observed[0, :2, 2]).tolist() == [True, False]
 
 
 def test_pearson_is_undefined_in_draws_of_one_value() -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.stats
 
+from metareval.errors import ArgumentError
 from metareval.stats import resample
 from metareval.stats.association import association, combine
 from metareval.stats.ranks import average_ranks
-from metareval.stats.resample import Layout, Permutations, UnitSwaps, position_in_unit
+from metareval.stats.resample import (
+    MOST_RESAMPLES,
+    Layout,
+    Permutations,
+    UnitSwaps,
+    check_resamples,
+    position_in_unit,
+)
 from metareval.stats.statistics import STATISTICS
 
 
@@ -55,6 +65,33 @@ def test_drawn_swaps_are_fair_coins(units: int, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(resample, "DRAWS_AT_ONCE", 333)
     again = np.concatenate(list(UnitSwaps(units, 4000, np.random.default_rng(1))))
     np.testing.assert_array_equal(again, whole)
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_repeats_without_names_are_drawn_anew(rows: int) -> None:
+    """Every order of the rows of each unit comes, wherever its unit goes."""
+    unit = np.repeat([0, 1], rows)
+    layout = Layout(np.zeros(2 * rows, dtype=int), unit, np.tile(np.arange(rows), 2), False)
+    perms = Permutations(layout, 2000, np.random.default_rng(0))
+    assert not perms.exact
+    drawn = np.concatenate(list(perms))
+    orders = np.array(list(itertools.permutations(range(rows))))
+    for half in (drawn[:, :rows], drawn[:, rows:]):
+        assert {*map(tuple, half % rows)} == {*map(tuple, orders)}
+        assert (np.diff(half // rows, axis=1) == 0).all()
+
+
+def test_one_unit_has_nothing_to_exchange() -> None:
+    layout = Layout(np.zeros(2, dtype=int), np.zeros(2, dtype=int), np.arange(2), False)
+    perms = Permutations(layout, 10, np.random.default_rng(0))
+    assert perms.exact
+    assert np.concatenate(list(perms)).tolist() == [[0, 1]]
+
+
+def test_the_largest_number_of_resamples_is_taken() -> None:
+    assert check_resamples(MOST_RESAMPLES) == MOST_RESAMPLES
+    with pytest.raises(ArgumentError, match="would take days"):
+        check_resamples(MOST_RESAMPLES + 1)
 
 
 def test_drawn_orders_move_every_class_of_units() -> None:

@@ -227,13 +227,27 @@ def build_parser() -> argparse.ArgumentParser:
     sub = command("study", study.run, study.SUMMARY, table=False)
     study.add_options(sub)
 
-    sub = command("plan", _plan, "say how many models a study needs", table=False)
+    sub = command("plan", _plan, "say how many models a study needs")
+    _table_options(sub, optional=True)
     sub.add_argument("--rho", type=float, default=0.5, help="correlation to find (default: 0.5)")
-    sub.add_argument("--models", type=int, metavar="N", help="independent models at hand, in all")
     sub.add_argument(
-        "--blocks", type=int, metavar="N", default=1, help="blocks that they are divided into"
+        "--models",
+        type=int,
+        metavar="N",
+        help="independent models at hand, in all (default: the table's)",
     )
-    sub.add_argument("--tests", type=int, metavar="N", default=1, help="tests that share alpha")
+    sub.add_argument(
+        "--blocks",
+        type=int,
+        metavar="N",
+        help="blocks that they are divided into (default: the table's, or 1)",
+    )
+    sub.add_argument(
+        "--tests",
+        type=int,
+        metavar="N",
+        help="tests that share alpha (default: the table's metrics, or 1)",
+    )
     sub.add_argument("--power", type=float, default=0.8, help="default: 0.8")
     sub.add_argument("--alpha", type=float, default=0.05, help="default: 0.05")
     sub.add_argument("--between", type=float, default=0.5, help="correlation between two metrics")
@@ -346,6 +360,11 @@ def _table(options: argparse.Namespace, source: str | None = None) -> MetricTabl
         item=options.item,
         replicate=options.replicate,
     )
+
+
+def _roles_given(options: argparse.Namespace) -> bool:
+    names = ("metrics", "lower", "higher", "oracle", "block", "item", "replicate")
+    return any(getattr(options, name) for name in names)
 
 
 def _show(result: Result, options: argparse.Namespace) -> int:
@@ -537,7 +556,10 @@ def _outranks(result: PerturbationResult) -> pd.DataFrame:
 
 
 def _plan(options: argparse.Namespace) -> int:
+    if options.table is None and _roles_given(options):
+        raise ArgumentError("Name a table too: what its columns are was given without one.")
     result = mr.plan(
+        None if options.table is None else _table(options),
         rho=options.rho,
         n_units=options.models,
         n_blocks=options.blocks,

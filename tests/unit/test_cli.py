@@ -44,6 +44,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
         ["perturb", "unifiedunl", *FAST],
         ["perturb", "unifiedunl", "--protocol", "published"],
         ["plan", "--rho", "0.4", "--models", "36", "--tests", "5"],
+        ["plan", "unifiedunl"],
     ],
 )
 def test_every_command_in_80_columns_and_as_json(
@@ -127,6 +128,7 @@ def test_items_that_outrank_others_stand_by_rank_and_not_beside_themselves(
         (["reliability", "unifiedunl-unimodal"], "has no oracle"),
         (["agreement", "unifiedunl", "--resamples", "0"], "n_resamples is 0"),
         (["agreement", "unifiedunl", "--seed", "-1"], "rng is -1"),
+        (["plan", "--block", "dataset"], "Name a table too"),
         (["plan", "--models", "0"], "On the command line: --models N."),
         (["plan", "--models", "9", "--blocks", "0"], "On the command line: --blocks N."),
         (["clusters", "unifiedunl", "--clusters", "0"], "On the command line: --clusters N."),
@@ -217,3 +219,13 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     assert "draws:  80%" in screen.getvalue()
     assert log.getvalue() == "reading\n"
     assert list(track([1, 2], total=2, label="silent")) == [1, 2]
+
+
+def test_a_plan_takes_models_blocks_and_tests_from_a_table(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = mr.load_dataset("unifiedunl")
+    for options, given in (([], {}), (["--models", "30", "--tests", "1"], {"n_units": 30})):
+        _, out, _ = run(capsys, "plan", "unifiedunl", "--json", *options)
+        expected = mr.plan(table, rng=0, **given, tests=1 if given else None)
+        assert json.loads(out) == json.loads(json.dumps(expected.to_dict()))

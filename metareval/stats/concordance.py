@@ -69,7 +69,7 @@ def kendall_sums(x: FloatArray) -> FloatArray:
         if not waiting:
             continue
         columns = np.stack([ranks[b] for b in waiting])
-        ordered, both = _ordered_by(ranks[a], columns, [levels[b] for b in waiting])
+        ordered, both = _ordered_by(ranks[a], levels[a], columns, [levels[b] for b in waiting])
         discordant = inversions(ordered)
         for position, b in enumerate(waiting):
             untied = total - tied[a] - tied[b] + both[position]
@@ -87,7 +87,9 @@ def _from_contingency(a: IntArray, b: IntArray, n_a: int, n_b: int) -> int:
     return int((table * (larger - smaller)).sum())
 
 
-def _ordered_by(key: IntArray, columns: IntArray, levels: list[int]) -> tuple[IntArray, list[int]]:
+def _ordered_by(
+    key: IntArray, n_key: int, columns: IntArray, levels: list[int]
+) -> tuple[IntArray, list[int]]:
     """Order columns by a key, and turn each into a permutation whose inversions are discordant.
 
     Rows with equal keys stand in the order of the column, and equal values of the column in the
@@ -96,11 +98,16 @@ def _ordered_by(key: IntArray, columns: IntArray, levels: list[int]) -> tuple[In
     n = len(key)
     out = np.empty_like(columns)
     both = []
+    no_ties = None if n_key < n else np.argsort(key)
     for position, (column, count) in enumerate(zip(columns, levels, strict=True)):
-        joint = np.sort(key * count + column)
-        starts = np.flatnonzero(np.append(True, joint[1:] != joint[:-1]))
-        both.append(pair_count(np.diff(np.append(starts, n))))
-        values = joint % count
+        if no_ties is None:
+            joint = np.sort(key * count + column)
+            starts = np.flatnonzero(np.append(True, joint[1:] != joint[:-1]))
+            both.append(pair_count(np.diff(np.append(starts, n))))
+            values = joint % count
+        else:
+            both.append(0)
+            values = column[no_ties]
         if count < n:
             # numpy sorts short integers by radix, in time proportional to their number.
             order = np.argsort(values.astype(np.min_scalar_type(count)), kind="stable")

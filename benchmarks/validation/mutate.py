@@ -129,13 +129,17 @@ def survivors(found: dict[str, dict[str, int | None]]) -> list[str]:
     ]
 
 
+def untried(found: dict[str, dict[str, int | None]]) -> set[str]:
+    """Return the names of the mutants that were not tried yet."""
+    return {name for codes in found.values() for name, code in codes.items() if code is None}
+
+
 def matching(found: dict[str, dict[str, int | None]], patterns: list[str]) -> list[str]:
     """Return the names of the mutants that a pattern names and that were not tried yet."""
     return [
         name
-        for codes in found.values()
-        for name, code in codes.items()
-        if code is None and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        for name in sorted(untried(found))
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
     ]
 
 
@@ -153,8 +157,8 @@ def sample(found: dict[str, dict[str, int | None]], size: int, seed: int) -> lis
     for package in sorted({module.partition("/")[0] for module in found}):
         names = [n for module in found if module.startswith(f"{package}/") for n in found[module]]
         out += sorted(names, key=place)[:size]
-    tried = {n for codes in found.values() for n, code in codes.items() if code is not None}
-    return [name for name in out if name not in tried]
+    left = untried(found)
+    return [name for name in out if name in left]
 
 
 def summary(found: dict[str, dict[str, int | None]]) -> list[dict[str, Any]]:

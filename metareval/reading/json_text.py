@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from metareval.reading.limits import MAX_JSON_VALUES
+from metareval.reading import limits
 from metareval.results import shorten
 
 # The longest name of a key, as the csv module has it for a field.
@@ -22,8 +22,8 @@ def parse_json(text: str) -> Any:
     which record it is. A number that a float cannot hold is refused, where the json module makes
     it infinite.
     """
-    if count_values(text) > MAX_JSON_VALUES:
-        raise ValueError(f"the JSON holds more than {MAX_JSON_VALUES} values")
+    if count_values(text) > limits.MAX_JSON_VALUES:
+        raise ValueError(f"the JSON holds more than {limits.MAX_JSON_VALUES} values")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_float=_float)
     except json.JSONDecodeError as exc:

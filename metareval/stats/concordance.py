@@ -98,16 +98,17 @@ def _ordered_by(
     n = len(key)
     out = np.empty_like(columns)
     both = []
-    no_ties = None if n_key < n else np.argsort(key)
+    # Without ties in the key one order serves every column.
+    by_key = np.argsort(key) if n_key == n else None
     for position, (column, count) in enumerate(zip(columns, levels, strict=True)):
-        if no_ties is None:
+        if by_key is None:
             joint = np.sort(key * count + column)
             starts = np.flatnonzero(np.append(True, joint[1:] != joint[:-1]))
             both.append(pair_count(np.diff(np.append(starts, n))))
             values = joint % count
         else:
             both.append(0)
-            values = column[no_ties]
+            values = column[by_key]
         if count < n:
             # numpy sorts short integers by radix, in time proportional to their number.
             order = np.argsort(values.astype(np.min_scalar_type(count)), kind="stable")

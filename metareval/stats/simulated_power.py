@@ -10,6 +10,7 @@ from scipy import special
 
 from metareval.stats.association import combine
 from metareval.stats.cells import Statistic
+from metareval.stats.power import smallest_pvalue
 from metareval.stats.ranks import FloatArray
 from metareval.stats.resample import TOLERANCE, draw_seed, portions
 
@@ -66,18 +67,17 @@ class BlockPower:
         self._statistic = statistic
         self._draws = min(n_draws, max(LEAST_DRAWS, NUMBERS // self._n))
         self._seed = draw_seed(rng)
-        orders = math.prod(map(math.factorial, sizes))
-        self.critical = self._critical(alpha, orders, draw_seed(rng))
+        seed = draw_seed(rng)
+        possible = smallest_pvalue(*sizes) <= alpha
+        self.critical = self._critical(alpha, seed) if possible else math.inf
 
     def power(self, rho: float) -> float:
         """Return the share of studies in which a correlation is found; alike for its negative."""
         values = self._values(rho, self._seed)
         return float((values >= self.critical - TOLERANCE).mean())
 
-    def _critical(self, alpha: float, orders: int, seed: list[int]) -> float:
+    def _critical(self, alpha: float, seed: list[int]) -> float:
         """Return the smallest absolute value that chance reaches at most so often."""
-        if 2 / orders > alpha:
-            return math.inf
         if alpha * self._draws < LEAST_RARE:
             return min(1.0, self._in_the_tail(alpha))
         values = np.sort(self._values(0.0, seed))
